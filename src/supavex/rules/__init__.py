@@ -1,1 +1,1 @@
-"""PostgreSQL's policies and constraints as TypeScript, and the proof that both sides agree."""
+"""Translates PostgreSQL's policies and constraints to TypeScript, and proves that both sides agree."""

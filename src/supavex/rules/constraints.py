@@ -1,4 +1,4 @@
-"""What the constraints of a table come to in Convex: uniques, checks, references, defaults, and what is left."""
+"""The constraints of a table in Convex: uniques, checks, references, defaults, and those that are left out."""
 
 from __future__ import annotations
 
@@ -34,19 +34,23 @@ _MODDATETIME = re.compile(r"moddatetime\('?(\w+)'?\)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class UniqueRule:
-    """A unique key over fields, with the index that looks it up."""
+    """A unique key over fields."""
 
+    #: The constraint's name.
     name: str
     fields: tuple[str, ...]
+    #: The index that looks it up.
     index: str
+    #: The fields of the key that begin this index.
     indexed: tuple[str, ...]
     nulls_not_distinct: bool
+    #: The condition of a partial index; None without one.
     where: Expression | None
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A field of another table that refers to documents of this one."""
+    """A field of another table that refers to documents of this table."""
 
     table: str
     field: str
@@ -56,7 +60,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A constraint that Convex does not get: of which table, what, and why."""
+    """A constraint that rules.ts does not enforce: its table, its words, and the reason."""
 
     table: str
     constraint: str
@@ -65,38 +69,44 @@ class LeftOut:
 
 @dataclass(slots=True)
 class TableConstraints:
-    """What of a table's constraints is carried over."""
+    """The constraints of a table that rules.ts enforces."""
 
     unique: list[UniqueRule] = field(default_factory=list)
+    #: The name and the condition of each CHECK.
     checks: list[tuple[str, Expression]] = field(default_factory=list)
+    #: The constraint, the field and the parent table of each foreign key.
     references: list[tuple[str, str, str]] = field(default_factory=list)
+    #: The fields of other tables that refer to this table.
     children: list[Child] = field(default_factory=list)
+    #: The defaults by field.
     defaults: dict[str, Expression] = field(default_factory=dict)
+    #: Fields that a trigger sets to the time of an update.
     touched: list[str] = field(default_factory=list)
+    #: Fields of NOT NULL columns that the schema allows to be absent.
     required: list[str] = field(default_factory=list)
 
     @property
     def count(self) -> int:
-        """How many there are; a reference counts once, at the child."""
+        """The number of constraints. A reference counts once, at the child."""
         lists = len(self.unique) + len(self.checks) + len(self.references) + len(self.required)
         return lists + len(self.defaults) + len(self.touched)
 
 
 @dataclass(slots=True)
 class Constraints:
-    """All constraints of a project: by Convex table, and those that are left."""
+    """All constraints of a project: those that are enforced by Convex table, and those that are left out."""
 
     tables: dict[str, TableConstraints] = field(default_factory=dict)
     left: list[LeftOut] = field(default_factory=list)
 
     @property
     def carried(self) -> int:
-        """How many are carried over."""
+        """The number of enforced constraints."""
         return sum(table.count for table in self.tables.values())
 
 
 def constraints_of(rules: RuleSet) -> Constraints:
-    """The constraints of every table that moves."""
+    """The constraints of every moving table."""
     found = Constraints({name: TableConstraints() for name in rules.tables})
     for table in rules.plan.moving:
         made = found.tables[table.target]
@@ -138,7 +148,7 @@ class _Reader:
         return field_of(self.table, column, "row").name
 
     def _stored(self, column: str) -> str:
-        """The field that holds the column itself, where the key has one beside ``_id``."""
+        """The field with the column's value, if the key column has one beside ``_id``."""
         planned = _field(self.table, (column,))
         return planned.name if planned is not None else self._name(column)
 
@@ -152,7 +162,7 @@ class _Reader:
             try:
                 fields = tuple(self._stored(column) for column in columns)
                 if fields == ("_id",):
-                    continue  # an id is no other document's
+                    continue  # An id is unique anyway.
                 where = None if predicate is None else condition_of(predicate, self.scope)
             except Untranslatable as error:
                 self.leave(name, error)
@@ -205,7 +215,7 @@ class _Reader:
                 self.leave(f"default of {column.name}", error)
 
     def _held(self, value: Expression, target: Field) -> Expression:
-        """A default's value as the field holds it."""
+        """A default's value in the form of the field."""
         if value.kind.name == "unknown":
             value = cast(value, target.kind)
         value, held = alike(value, target, self.work.source)
@@ -225,13 +235,13 @@ class _Reader:
                     self.leave(trigger.name, error)
 
     def required(self) -> None:
-        """Columns that are NOT NULL, and whose fields may be absent all the same."""
+        """The fields of NOT NULL columns that may be absent."""
         for planned in self.table.fields:
             column = planned.column
             if column is None or column.nullable or planned.file is not None or planned.expression:
                 continue
             may_be_absent = isinstance(planned.validator, Optional) or planned.optional
-            # The null of a JSON column that is NOT NULL is JSON's own, which PostgreSQL takes.
+            # In a NOT NULL column of JSON, null is JSON's null, which PostgreSQL accepts.
             takes_null = planned.takes_null and column.type.base not in ("json", "jsonb")
             if may_be_absent or takes_null:
                 self.made.required.append(planned.name)
@@ -248,7 +258,7 @@ class _Reader:
 
 
 def touched_by(trigger: Trigger) -> list[str] | None:
-    """The columns that a trigger sets to the moment of the update; None where it does anything else."""
+    """The columns that a trigger sets to the time of the update; None if it does anything else."""
     definition = trigger.definition
     if " BEFORE UPDATE ON " not in definition or " FOR EACH ROW " not in definition or " WHEN " in definition:
         return None
@@ -265,7 +275,7 @@ def touched_by(trigger: Trigger) -> list[str] | None:
 
 
 def _references(table: TablePlan, plan: Plan, found: Constraints) -> None:
-    """The foreign keys whose columns became ids, at the child and at the parent."""
+    """Adds the foreign keys whose columns became ids, at the child and at the parent."""
     for key in table.source.foreign_keys:
         planned = _field(table, key.columns)
         if planned is None or planned.reference is None or planned.reference.is_array:

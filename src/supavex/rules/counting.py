@@ -1,4 +1,4 @@
-"""What ``supavex check`` says of policies: how many refuse in rules.ts, because they have no like in TypeScript."""
+"""The note of ``supavex check`` about policies that refuse everything in rules.ts, because they have no translation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from supavex.text import counted
 
 @step("reading the policies")
 def with_refusals(check: Check) -> Check:
-    """The check with a note for each policy that refuses; where the parser is not installed, with one that says so."""
+    """The check with a note for each such policy. If the parser is not installed, one note says so."""
     plan = check.plan
     if plan is None or not any(table.source.policies for table in plan.tables):
         return check

@@ -1,7 +1,7 @@
 """The typed form between SQL and TypeScript: expressions over documents, selects, functions.
 
-A value's :class:`Kind` says how Convex holds what was an SQL value. NULL is ``null`` or a field that is absent. A
-form holds only what TypeScript can say with SQL's own meaning; what it can't raises :class:`Untranslatable`.
+The :class:`Kind` of a value says how Convex holds a value of SQL. NULL is ``null`` or an absent field. A form only has
+what TypeScript can express with SQL's meaning. Other SQL raises :class:`Untranslatable`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 
 
 class Untranslatable(Exception):
-    """SQL that has no form here. The message says which part, and why."""
+    """SQL without a form. The message says which part, and why."""
 
 
 #: ``id``: a document's id, of ``table``. ``clerk``: the new id of an id file. ``row``: a whole document of ``table``.
@@ -23,11 +23,12 @@ KindName = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How Convex holds a value. Moments and intervals are milliseconds; dates ``YYYY-MM-DD``; times as in the field.
+    """The representation of a value in Convex. Timestamps and intervals are milliseconds; dates ``YYYY-MM-DD``; times
+    as in the field.
 
     ``ordered``: whether JavaScript's ``<`` orders the values as PostgreSQL does. ``labels``: an enum's, in order.
-    ``table`` says whose an ``id`` is; of a number ``int`` that it is whole, of a text ``uuid`` or ``json`` what it was
-    made of, of a time its format.
+    ``table``: for an ``id`` its table; for a number ``int`` if it is whole; for a text ``uuid`` or ``json`` if it was
+    one; for a time its format.
     """
 
     name: KindName
@@ -37,7 +38,7 @@ class Kind:
 
     @property
     def ordered(self) -> bool:
-        """Whether ``<`` means the same on both sides."""
+        """Whether ``<`` means the same in PostgreSQL and JavaScript."""
         return self.name in ("number", "int64", "moment", "date", "time", "interval", "boolean")
 
     def __str__(self) -> str:
@@ -53,7 +54,7 @@ UNKNOWN = Kind("unknown")
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """Any expression. ``nullable``: whether it can be NULL."""
+    """An expression. ``nullable``: whether it can be NULL."""
 
     kind: Kind
     nullable: bool
@@ -61,14 +62,14 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Constant(Expression):
-    """A value that stands in the SQL: a str, bool, int, float, None, or what JSON holds."""
+    """A constant in the SQL: a str, bool, int, float, None, or a JSON value."""
 
     value: object
 
 
 @dataclass(frozen=True, slots=True)
 class Field(Expression):
-    """A field of a document. ``key`` is the Convex table whose source rows the field's column tells apart by itself."""
+    """A field of a document. ``key``: the Convex table whose source rows are identified by the field's column alone."""
 
     row: str
     name: str
@@ -91,7 +92,7 @@ class Variable(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Claim(Expression):
-    """Something about the caller: ``uid``, ``role``, ``email``, ``claims`` or ``now``."""
+    """A property of the caller: ``uid``, ``role``, ``email``, ``claims`` or ``now``."""
 
     name: str
 
@@ -119,7 +120,7 @@ class Not(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Compare(Expression):
-    """A comparison; of jsonb and arrays only ``=`` and ``<>``."""
+    """A comparison. For jsonb and arrays only ``=`` and ``<>``."""
 
     operator: Literal["=", "<>", "<", "<=", ">", ">="]
     left: Expression
@@ -143,7 +144,7 @@ class IsNull(Expression):
 
 @dataclass(frozen=True, slots=True)
 class IsTrue(Expression):
-    """IS TRUE, or with ``value`` false IS FALSE."""
+    """IS TRUE; with ``value`` false IS FALSE."""
 
     part: Expression
     value: bool
@@ -166,7 +167,7 @@ class Case(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Call(Expression):
-    """A call of a function of the runtime in rules.ts; NULL where an argument is NULL, if ``strict``."""
+    """A call of a function of the runtime in rules.ts. If ``strict``, it is NULL if an argument is NULL."""
 
     name: str
     arguments: tuple[Expression, ...]
@@ -175,7 +176,7 @@ class Call(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Invoke(Expression):
-    """A call of one of the project's own functions. ``unsecured``: it reads all rows, as SECURITY DEFINER does."""
+    """A call of one of the project's functions. ``unsecured``: it reads all rows, as SECURITY DEFINER does."""
 
     function: Function
     arguments: tuple[Expression, ...]
@@ -210,14 +211,14 @@ class InSelect(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Scalar(Expression):
-    """(select) as a value: NULL without a row."""
+    """``(select)`` as a value: NULL without a row."""
 
     select: Select
 
 
 @dataclass(frozen=True, slots=True)
 class Rows(Expression):
-    """ARRAY(select), array_agg, or the rows of a function that returns a set: an array."""
+    """ARRAY(select), array_agg, or the rows of a set-returning function: an array."""
 
     selects: tuple[Select, ...]
 
@@ -231,20 +232,21 @@ class Count(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One table of FROM: documents of ``table``, each called ``row``, whose fields equal what ``equal`` says.
-
-    ``index`` serves ``equal``; empty: the table is read whole, or the document is got by its ``_id``.
-    ``index_fields``: the fields of the index that ``equal`` names, in the index's order. ``secured``: policies of the
-    table apply. ``outer``: of a LEFT JOIN with further conditions ``on``; without a document, all fields are NULL.
-    """
+    """A table of FROM: documents of ``table``, named ``row``."""
 
     table: str
     row: str
+    #: The fields that equal an expression.
     equal: tuple[tuple[str, Expression], ...] = ()
+    #: The index for ``equal``; empty if the table is read whole, or the document is read by its ``_id``.
     index: str = ""
+    #: The fields of ``equal`` that begin the index, in its order.
     index_fields: tuple[str, ...] = ()
+    #: Whether the table's policies apply.
     secured: bool = True
+    #: Whether it is the right side of a LEFT JOIN. Without a document, all its fields are NULL.
     outer: bool = False
+    #: Further conditions of the LEFT JOIN.
     on: Expression | None = None
 
 
@@ -264,7 +266,7 @@ class Statement:
     """A statement of a function's body.
 
     ``return``: of ``value`` (or of nothing). ``set``: of the variable ``name``. ``if``: ``branches``, ``otherwise``.
-    ``raise``: an exception with the text of ``name``.
+    ``raise``: an exception with the text ``name``.
     """
 
     verb: Literal["return", "set", "if", "raise"]
@@ -276,20 +278,26 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of the project's, for arguments of certain kinds. ``source`` names it in the catalog."""
+    """A function of the project, for arguments of certain kinds."""
 
+    #: The name in TypeScript.
     name: str
+    #: The name in the catalog.
     source: str
+    #: The name, the kind and the nullability of each parameter.
     parameters: tuple[tuple[str, Kind, bool], ...]
+    #: The name, the kind and the first value of each variable.
     variables: tuple[tuple[str, Kind, Expression | None], ...]
     body: tuple[Statement, ...]
     returns: Kind
+    #: Whether the result can be NULL.
     nullable: bool
+    #: Whether it is SECURITY DEFINER.
     definer: bool
 
 
 def rows_in(found: object) -> set[str]:
-    """The names of the rows and variables that a form reads."""
+    """The names of the rows and variables in a form."""
     names: set[str] = set()
     waiting: list[object] = [found]
     while waiting:

@@ -1,4 +1,6 @@
-"""A project's policies in the typed form: which were translated, which refuse, and whom PostgreSQL itself refuses."""
+"""A project's policies in the typed form: the translated ones, those without a form, and roles that
+PostgreSQL refuses.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,15 @@ from supavex.rules.parse.program import condition_of
 from supavex.rules.parse.scope import Binding, Scope, Work
 
 COMMANDS = ("select", "insert", "update", "delete")
-#: The roles that an app's users have. Others (service_role, postgres) are what internal functions are.
+#: The roles of an app's users. Other roles (service_role, postgres) correspond to internal functions.
 CALLERS = ("anon", "authenticated")
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """A policy. ``reason``: why it has no form; it refuses then. ``roles``: of callers; empty: for none of them."""
+    """A policy. ``reason``: why it has no form, in which case it refuses everything. ``roles``: the users' roles; empty
+    for none.
+    """
 
     policy: Policy
     roles: tuple[str, ...]
@@ -32,23 +36,25 @@ class PolicyRule:
 
 @dataclass(slots=True)
 class TableRules:
-    """The rules of one Convex table. ``source`` is None where no table of the source goes there: it is closed then.
-
-    ``grants``: commands by role, where a role may not do everything. ``recursive``: roles by command whom PostgreSQL
-    refuses because the policies ask for the table that they are about.
-    """
+    """The rules of one Convex table."""
 
     target: str
+    #: None if no source table goes to it. It is then closed.
     source: TablePlan | None
+    #: Whether row level security is enabled.
     security: bool = True
     policies: list[PolicyRule] = field(default_factory=list)
+    #: The allowed commands by role; None if every role may do everything.
     grants: dict[str, tuple[str, ...]] | None = None
+    #: By command, the roles that PostgreSQL refuses because the policies query their own table.
     recursive: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class RuleSet:
-    """All rules of a project, with the functions that they call. ``work`` reads more expressions for the same file."""
+    """All rules of a project, with the functions that they call. ``work`` parses further expressions for
+    the same file.
+    """
 
     plan: Plan
     tables: dict[str, TableRules]
@@ -56,7 +62,7 @@ class RuleSet:
 
     @property
     def functions(self) -> list[Function]:
-        """The functions, those that are called first."""
+        """The functions, each after those that it calls."""
         return list(self.work.functions.values())
 
     @property
@@ -66,12 +72,12 @@ class RuleSet:
 
     @property
     def refused(self) -> list[tuple[TableRules, PolicyRule]]:
-        """The policies that have no form."""
+        """The policies without a form."""
         return [(table, rule) for table, rule in self.found if rule.reason]
 
 
 def uid_kind(plan: Plan) -> Kind:
-    """What ``auth.uid()`` is in Convex, by ``[users]`` of supavex.toml."""
+    """The kind of ``auth.uid()`` in Convex, by ``[users]`` of supavex.toml."""
     users = plan.project.users
     if users.field:
         return Kind("id", users.field.partition(".")[0])
@@ -81,7 +87,7 @@ def uid_kind(plan: Plan) -> Kind:
 
 
 def source_of(plan: Plan) -> Source:
-    """What the project's SQL may name."""
+    """The names that the project's SQL may use."""
     pinned = load_lock(plan.project.lock_file)
     return Source(plan, uid_kind(plan), with_new_tables(pinned, plan.schema.tables))
 
@@ -120,7 +126,7 @@ def _policy(policy: Policy, table: TablePlan, work: Work) -> PolicyRule:
     sides: dict[str, Expression | None] = {}
     work.nodes = 0
     for side, sql in (("using", policy.using), ("check", policy.with_check)):
-        # The row that is checked may be a new one, and so may that of USING where there is no WITH CHECK.
+        # The checked row may be new. So may the row of USING if there is no WITH CHECK.
         binding = Binding(table.source.name, "row", table, new=True)
         try:
             sides[side] = None if sql is None else condition_of(sql, Scope(work, (binding,)))
@@ -129,7 +135,8 @@ def _policy(policy: Policy, table: TablePlan, work: Work) -> PolicyRule:
     return PolicyRule(policy, roles, sides["using"], sides["check"])
 
 
-# Recursion: PostgreSQL refuses a query whose policies ask, over subqueries, for a table that is being asked for.
+# Recursion: PostgreSQL refuses a query if the policies query, through subqueries, a table that is already being
+# queried.
 
 
 def _find_recursion(table: TableRules, tables: Mapping[str, TableRules]) -> None:
@@ -162,7 +169,7 @@ def _recurs(
 
 
 def _subqueries(found: object) -> Iterator[Select]:
-    """The subqueries of a policy, and of those in them; what its functions ask is theirs."""
+    """The subqueries of a policy, including nested ones. Subqueries of its functions are not included."""
     waiting: list[object] = [found]
     while waiting:
         one = waiting.pop()
@@ -171,6 +178,6 @@ def _subqueries(found: object) -> Iterator[Select]:
         if isinstance(one, tuple | list):
             waiting += one
         elif hasattr(one, "__dataclass_fields__") and not isinstance(one, Function):
-            # InSelect holds its select twice.
+            # InSelect contains its select twice.
             skipped = ("kind", "matching")
             waiting += [getattr(one, name) for name in one.__dataclass_fields__ if name not in skipped]

@@ -1,4 +1,4 @@
-"""Which indexes find the rows that a policy shows: by fields that equal what the caller brings, or a subquery finds."""
+"""Finds the indexes for the rows that a policy shows: by fields that equal a value of the caller, or of a subquery."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ ROW = "row"
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to rows: an index whose fields equal values. ``each``: the values of ``field`` are those of an array.
+    """A way to find rows: an index whose fields equal values."""
 
-    ``index`` is empty for ``_id``. ``roles`` as of :class:`~supavex.rules.policies.PolicyRule`. ``exact``: whether it
-    leads to visible rows alone, so that no rule has to look at them again.
-    """
-
+    #: As for :class:`~supavex.rules.policies.PolicyRule`.
     roles: tuple[str, ...]
+    #: Empty for ``_id``.
     index: str
+    #: The fields, each with the expression that it equals.
     fields: tuple[tuple[str, Expression], ...]
+    #: An array with the values for ``field``.
     each: Expression | None = None
+    #: The field that equals an element of ``each``.
     field: str = ""
+    #: Whether it finds only visible rows, so that no rule has to test them.
     exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """The ways to all rows of a table that its policies show; None: no indexes lead to all of them.
+    """The ways that together find all rows of a table that its policies show; None if there are none.
 
-    ``add``: fields that an index would have to begin with.
+    ``add``: fields for an index that would help.
     """
 
     ways: tuple[Way, ...] | None
@@ -42,12 +44,12 @@ class Visibility:
 
 
 def visible_name(table: str) -> str:
-    """The name of the function of rules.ts that gives a table's documents that the caller may see."""
+    """The name of the function of rules.ts for a table's documents that the caller may see."""
     return "visible" + table[0].upper() + table[1:]
 
 
 def visibility(table: TableRules, rules: RuleSet) -> Visibility:
-    """How the rows of ``table`` that a caller may see are found."""
+    """The way to find the rows of ``table`` that a caller may see."""
     if not table.security or table.source is None or table.source.definition is None:
         return Visibility(None)
     shown = [rule for rule in table.policies if rule.policy.command in ("ALL", "SELECT") and rule.roles]
@@ -72,7 +74,7 @@ def visibility(table: TableRules, rules: RuleSet) -> Visibility:
 
 
 def _way(part: Expression, roles: tuple[str, ...], definition: TableDefinition, rules: RuleSet) -> Way | str:
-    """The way that a condition gives; else the field that an index is missing for, or nothing."""
+    """The way for a condition; otherwise the field that lacks an index, or nothing."""
     parts = part.parts if isinstance(part, form.All) else (part,)
     equal: dict[str, Expression] = {}
     said: dict[str, Expression] = {}
@@ -102,7 +104,7 @@ def _way(part: Expression, roles: tuple[str, ...], definition: TableDefinition, 
 
 
 def _many(one: Expression, rules: RuleSet) -> tuple[str, Expression | None]:
-    """The field that is one of several values, and an array of those; ``None`` where there is none."""
+    """The field that is one of several values, and an array of these; ``None`` if there is none."""
     if isinstance(one, InSelect) and isinstance(one.left, Field) and one.left.row == ROW:
         if ROW not in rows_in(one.select) and one.select.output is not None:
             return one.left.name, _array(one.select)
@@ -120,7 +122,7 @@ def _array(select: Select) -> Expression:
 
 
 def _correlated(select: Select, rules: RuleSet) -> tuple[str, Expression | None]:
-    """The one field by which a subquery of EXISTS depends on the row, and the values that the subquery gives it."""
+    """The only field by which a subquery of EXISTS depends on the row, and its values in the subquery."""
     links: list[tuple[Field, Field]] = []
     found = Tables()
     if any(source.outer for source in select.sources):

@@ -1,4 +1,4 @@
-"""``supavex rules``: writes ``convex/rules.ts``, and says what it carries over and what it does not."""
+"""``supavex rules``: writes ``convex/rules.ts``, and reports which rules it contains and which it does not."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from supavex.settings.settings import Settings
 from supavex.steps import step
 
 FILE = "rules.ts"
-#: Why policies of Supabase's own schemas are left.
+#: Why policies of Supabase's own tables are left out.
 ELSEWHERE = "its table is Supabase's own, and does not move"
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What :func:`write_rules` did. ``state`` is of the file; ``stale`` only where nothing was to be written."""
+    """The result of :func:`write_rules`. ``state`` is the file's; it is ``stale`` only with ``check``."""
 
     path: Path
     state: Literal["written", "unchanged", "stale"]
@@ -34,7 +34,7 @@ class Rules:
 
     @property
     def elsewhere(self) -> list[tuple[str, str]]:
-        """Policies of tables that are none of the project's own (of storage, auth and realtime): table and name."""
+        """The policies of Supabase's tables (storage, auth and realtime): table and name."""
         others = self.rules.plan.catalog.others
         return [(other.name, other.detail) for other in others if other.kind == "policy"]
 
@@ -44,7 +44,7 @@ class Rules:
         return not self.rules.refused and self.state != "stale"
 
     def to_json(self) -> dict[str, Any]:
-        """The contract of ``rules --json``."""
+        """The JSON of ``rules --json``."""
         refused = self.rules.refused
         left = [
             {"table": one.table, "constraint": one.constraint, "reason": one.reason} for one in self.constraints.left
@@ -86,7 +86,7 @@ def rules_of(plan: Plan) -> tuple[RuleSet, Constraints, Module]:
 def write_rules(project: Settings, *, check: bool = False) -> Rules:
     """Writes rules.ts of ``project``; with ``check``, only says whether it is up to date.
 
-    Raises where a file of that name is a person's, or was changed by one.
+    Raises :class:`~supavex.errors.UsageError` if a person wrote or changed the file.
     """
     plan, _ = checked_plan(project)
     made = rules_of(plan)
@@ -106,7 +106,7 @@ def write_rules(project: Settings, *, check: bool = False) -> Rules:
 
 
 def _check_own(present: str, shown: str) -> None:
-    """Raises where a file is none that supavex wrote, or is not as it wrote it."""
+    """Raises if supavex did not write the file, or if it has been changed since."""
     if not is_generated(present):
         message, hint = "supavex did not write this file, so it leaves it as it is.", "Rename or remove it."
         raise UsageError("NotGenerated", message, where=shown, hint=hint)

@@ -1,4 +1,4 @@
-"""From SQL to the typed form, by PostgreSQL's own grammar against the plan of the project.
+"""Parses SQL to the typed form, with PostgreSQL's grammar and the project's plan.
 
 Importing this package registers the readers of calls and of subqueries.
 """

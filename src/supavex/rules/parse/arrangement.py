@@ -1,4 +1,6 @@
-"""The order in which the tables of a subquery are read: those first whose fields equal what is known, by an index."""
+"""Orders the tables of a subquery: tables come first if their fields equal something known, so that an index finds
+their rows.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,13 @@ from supavex.rules.form import Compare, Expression, Field, Select, Source, rows_
 from supavex.rules.parse.expressions import all_of
 from supavex.rules.parse.scope import Binding
 
-#: Kinds of values of which two are equal where JavaScript's === says so, and an index finds them.
+#: Kinds whose values are equal exactly if JavaScript's === says so, so that an index finds them.
 LOOKED_UP = ("text", "uuid", "id", "clerk", "number", "int64", "boolean", "date", "moment", "time")
 
 
 @dataclass
 class Tables:
-    """What FROM and WHERE of a select come to: tables joined as they like, conditions, and tables of LEFT JOINs."""
+    """FROM and WHERE of a select: tables of inner joins, conditions, and tables of LEFT JOINs."""
 
     inner: dict[str, Binding] = dataclass_field(default_factory=dict)
     where: list[Expression] = dataclass_field(default_factory=list)
@@ -47,7 +49,7 @@ def arranged(
 
 
 def _source(binding: Binding, equal: dict[str, tuple[Expression, Expression]]) -> tuple[Source, set[int]]:
-    """A table with the fields that equal something, and the conditions that this says."""
+    """A table with its equal fields, and the conditions that these express."""
     assert binding.table is not None
     assert binding.table.definition is not None
     fields = {name: value for name, (value, _) in equal.items()}
@@ -67,7 +69,7 @@ def _worth(equal: dict[str, Any], binding: Binding) -> tuple[int, int]:
 
 
 def _equal(row: str, where: list[Expression], unknown: set[str]) -> dict[str, tuple[Expression, Expression]]:
-    """The fields of ``row`` that equal what reads none of the ``unknown`` rows, each with the part that says so."""
+    """The fields of ``row`` that equal an expression without ``unknown`` rows, each with the condition that says so."""
     found: dict[str, tuple[Expression, Expression]] = {}
     for part in where:
         if not isinstance(part, Compare) or part.operator != "=" or part.left.kind.name not in LOOKED_UP:
@@ -81,7 +83,7 @@ def _equal(row: str, where: list[Expression], unknown: set[str]) -> dict[str, tu
 
 
 def index_for(definition: TableDefinition, fields: Iterable[str]) -> tuple[str, tuple[str, ...]]:
-    """The index whose first fields are most of ``fields``, and those; ``""`` where none begins with one."""
+    """The index that begins with the most of ``fields``, and these fields; ``""`` if no index begins with one."""
     wanted = set(fields)
     best: tuple[str, tuple[str, ...]] = ("", ())
     for index in definition.indexes:

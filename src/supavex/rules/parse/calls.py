@@ -1,4 +1,4 @@
-"""Calls: PostgreSQL's and Supabase's functions, and the project's own."""
+"""Calls of functions: PostgreSQL's, Supabase's, and the project's."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from supavex.rules.parse.scope import Scope, expression, reads
 
 @dataclass(frozen=True, slots=True)
 class Builtin:
-    """A function of the runtime: the kinds of its arguments, of which the last ``optional`` may be missing."""
+    """A function of the runtime."""
 
     name: str
+    #: The kinds of its arguments.
     takes: tuple[Kind, ...]
     gives: Kind
+    #: The number of arguments, from the last, that may be missing.
     optional: int = 0
+    #: Whether it is NULL if an argument is NULL.
     strict: bool = True
+    #: Whether it may be NULL for other arguments.
     nullable: bool = False
 
 
@@ -76,7 +80,7 @@ def _call(node: Any, scope: Scope) -> Expression:
 
 
 def claim(name: str, scope: Scope) -> Expression:
-    """``auth.uid()`` and the like."""
+    """The claim of ``auth.uid()`` and similar functions."""
     if name == "uid":
         return Claim(scope.source.uid, True, "uid")
     if name == "jwt":
@@ -85,7 +89,7 @@ def claim(name: str, scope: Scope) -> Expression:
 
 
 def builtin(name: str, given: list[Expression], scope: Scope) -> Expression:
-    """A call of one of PostgreSQL's functions. Raises for those that the runtime has no like of."""
+    """A call of one of PostgreSQL's functions. Raises :class:`Untranslatable` if the runtime has no counterpart."""
     if name in _NOW and not given:
         return Claim(form.MOMENT, False, "now")
     if name == "current_setting":
@@ -116,7 +120,7 @@ def _setting(given: list[Expression], scope: Scope) -> Expression:
     if name == "request.jwt.claim.sub":
         return Claim(scope.source.uid, True, "uid")
     if isinstance(name, str) and "." in name and not name.startswith("request."):
-        # Of the app's own: no caller of an API sets it. PostgreSQL gives NULL then, or raises.
+        # It is the app's own setting, which no caller of an API sets. PostgreSQL gives NULL then, or raises.
         missing = len(given) == 2 and isinstance(given[1], Constant) and given[1].value is True
         return null(form.TEXT) if missing else Call(form.TEXT, True, "unsetParameter", (given[0],), False)
     if name not in _SETTINGS:

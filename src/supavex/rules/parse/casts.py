@@ -26,7 +26,7 @@ def null(kind: Kind = form.UNKNOWN) -> Constant:
 
 
 def constant(text: str, kind: Kind) -> Constant:
-    """The value of ``kind`` that PostgreSQL reads from ``text``. Raises where it is none that can be written."""
+    """The value of ``kind`` that PostgreSQL reads from ``text``. Raises :class:`Untranslatable` for other texts."""
     try:
         value = _value(text, kind)
     except (ValueError, OverflowError):
@@ -63,7 +63,9 @@ def _value(text: str, kind: Kind) -> object:
 
 
 def interval(text: str) -> tuple[int, float]:
-    """The months and the milliseconds of an interval. Raises ValueError for other spellings than PostgreSQL's own."""
+    """The months and the milliseconds of an interval. Raises ValueError for a text that is not in PostgreSQL's
+    notation.
+    """
     months, milliseconds, end = 0, 0.0, 0
     for found in _PART.finditer(text.lower()):
         if text[end : found.start()].strip():
@@ -87,7 +89,7 @@ def interval(text: str) -> tuple[int, float]:
 
 
 def array(text: str, element: Kind) -> list[object]:
-    """The elements of an array's text, of one dimension and without NULL."""
+    """The elements of an array's text of one dimension without NULL."""
     if not (text.startswith("{") and text.endswith("}")) or "{" in text[1:]:
         raise ValueError(text)
     found = []
@@ -99,7 +101,7 @@ def array(text: str, element: Kind) -> list[object]:
 
 
 def cast(given: Expression, kind: Kind) -> Expression:
-    """``given::kind``. Raises where TypeScript has no like."""
+    """``given::kind``. Raises :class:`Untranslatable` if TypeScript has no counterpart."""
     own = given.kind
     if isinstance(given, Constant):
         if given.value is None:
@@ -130,7 +132,7 @@ def cast(given: Expression, kind: Kind) -> Expression:
     return Call(kind, given.nullable or own.name == "json", name, (given,))
 
 
-#: The functions of the runtime that cast.
+#: The functions of the runtime for casts.
 _CASTS = {
     ("text", "uuid"): "uuidFromText",
     ("text", "number"): "numberFromText",
@@ -165,7 +167,7 @@ def _text(given: Expression) -> Expression:
 
 
 def returned(value: Expression, declared: Kind, *, returns_set: bool = False) -> Expression:
-    """A value that a function returns, as its declared type."""
+    """A function's result, as a value of its declared type."""
     if returns_set:
         return value
     if isinstance(value, form.Constant) and value.value is None:

@@ -1,4 +1,4 @@
-"""How Convex holds what a column held: the field of a document, and its kind."""
+"""The representation of a column in Convex: the field of a document, and its kind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from supavex.postgres.catalog import Column, Function, Type, View
 from supavex.rules import form
 from supavex.rules.form import Field, Kind, Untranslatable
 
-#: PostgreSQL's types by the kinds of their values, where the field's validator leaves no choice.
+#: PostgreSQL's types by the kinds of their values, if the field's validator does not decide.
 _NUMBERS = ("int2", "int4", "int8", "oid", "float4", "float8", "numeric")
 _WHOLE = ("int2", "int4", "int8", "oid")
 _TEXTS = ("text", "varchar", "bpchar", "name", "char")
@@ -23,7 +23,7 @@ _TEXTS = ("text", "varchar", "bpchar", "name", "char")
 
 @dataclass(frozen=True)
 class Source:
-    """The tables, views and functions that SQL may name, and who ``auth.uid()`` is."""
+    """The tables, views and functions that SQL may name, and the kind of ``auth.uid()``."""
 
     plan: Plan
     uid: Kind
@@ -31,7 +31,9 @@ class Source:
     numbers: Mapping[str, int] = field(default_factory=dict)
 
     def table(self, schema: str, name: str) -> TablePlan:
-        """The table of that name; without a schema, in the project's first one. Raises where Convex has none."""
+        """The table of that name; without a schema, in the project's first one. Raises :class:`Untranslatable` if
+        Convex has none.
+        """
         for each in (schema,) if schema else self.plan.project.schemas:
             found = self.plan.of_source(each, name)
             if found is not None:
@@ -56,15 +58,18 @@ class Source:
 
 
 def key_table(table: TablePlan) -> str:
-    """The Convex table whose ids the table's single key column becomes; empty where no column does so alone."""
+    """The Convex table whose ids are computed from the table's only key column; empty if the key has
+    several columns.
+    """
     key = table.key
     return table.target if key is not None and len(key.columns) == 1 and key.form != "row" else ""
 
 
 def field_of(table: TablePlan, column_name: str, row: str, *, new: bool = False) -> Field:
-    """The field that holds the column ``column_name``. Raises where none does, or where its value is another one.
+    """The field of the column ``column_name``. Raises :class:`Untranslatable` if there is none, or its value is
+    converted.
 
-    ``new``: the document may not be there yet, so that its ``_id`` can be absent.
+    ``new``: the document may not exist yet, so its ``_id`` may be absent.
     """
     column = table.source.column(column_name)
     if column is None:
@@ -86,7 +91,7 @@ def field_of(table: TablePlan, column_name: str, row: str, *, new: bool = False)
 
 
 def _existing(table: TablePlan, column: Column, row: str) -> Field:
-    """The field of a table that Convex has already: the one of the same name."""
+    """The field of the same name in a table that exists in Convex."""
     if table.status != "existing" or table.definition is None:
         raise Untranslatable(f"{table.name}.{column.name} has no field in Convex")
     match = next((f for f, c in (table.rule.existing or {}).items() if c == column.name), "")
@@ -117,7 +122,9 @@ def _nullable(planned: FieldPlan) -> bool:
 
 
 def kind_of_type(type_: Type, target: Target, time_format: str = "") -> Kind:
-    """The kind of a column's values in a field that takes ``target``. Raises where SQL's operators have no like."""
+    """The kind of a column's values in a field that takes ``target``. Raises :class:`Untranslatable` if it has no
+    counterpart of SQL's operators.
+    """
     if type_.element is not None:
         element = target.elements[0] if target.elements else kinds.AnyValue()
         return Kind("array", element=kind_of_type(type_.element, Target(element), time_format))
@@ -147,7 +154,9 @@ def kind_of_type(type_: Type, target: Target, time_format: str = "") -> Kind:
 
 
 def kind_named(name: str, source: Source) -> Kind:
-    """The kind of an SQL type by its name (``uuid``, ``text[]``, ``timestamp with time zone``), or raises."""
+    """The kind of an SQL type by its name (``uuid``, ``text[]``, ``timestamp with time zone``). Raises
+    :class:`Untranslatable`.
+    """
     name = name.lower().removeprefix("pg_catalog.").replace('"', "")
     if name.endswith("[]"):
         return Kind("array", element=kind_named(name[:-2], source))

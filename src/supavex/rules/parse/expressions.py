@@ -25,13 +25,13 @@ from supavex.rules.parse.scope import Scope, expression, reads
 
 
 def all_of(parts: list[Expression]) -> Expression:
-    """AND of parts, flat."""
+    """AND of the parts, without nesting."""
     flat = [inner for part in parts for inner in (part.parts if isinstance(part, form.All) else (part,))]
     return flat[0] if len(flat) == 1 else form.All(form.BOOLEAN, any(p.nullable for p in flat), tuple(flat))
 
 
 def any_of(parts: list[Expression]) -> Expression:
-    """OR of parts, flat."""
+    """OR of the parts, without nesting."""
     flat = [inner for part in parts for inner in (part.parts if isinstance(part, form.Any) else (part,))]
     return flat[0] if len(flat) == 1 else form.Any(form.BOOLEAN, any(p.nullable for p in flat), tuple(flat))
 
@@ -121,7 +121,7 @@ def _null_test(node: Any, scope: Scope) -> Expression:
     inner = expression(node.arg, scope)
     found: Expression = IsNull(form.BOOLEAN, False, inner)
     if isinstance(inner, form.Field) and (inner.row, inner.name) == ("row", "_id"):
-        # A new document has no id yet. PostgreSQL's row has its key.
+        # A new document has no id yet, but PostgreSQL's new row has its key.
         found = Constant(form.BOOLEAN, False, False)
     return found if node.nulltesttype.name == "IS_NULL" else Not(form.BOOLEAN, False, found)
 
@@ -146,7 +146,7 @@ def _coalesce(node: Any, scope: Scope) -> Expression:
 
 
 def same_kinds(parts: list[Expression], scope: Scope) -> list[Expression]:
-    """The parts, all held as the first of them whose kind is known."""
+    """The parts, converted to the first known kind among them."""
     first = next((p for p in parts if p.kind.name != "unknown" and not isinstance(p, Constant)), None)
     first = first or next((p for p in parts if p.kind.name != "unknown"), None)
     if first is None:
@@ -245,7 +245,7 @@ def _operation(node: Any, scope: Scope) -> Expression:
     if kind == "AEXPR_NULLIF":
         left, right = alike(sides[0], expression(node.rexpr, scope), scope.source)
         if left.kind == form.JSON_TEXT:
-            return left  # a token's claims are never the empty text
+            return left  # A token's claims are never the empty text.
         return Call(left.kind, True, "nullIf", (left, right), False)
     if kind in ("AEXPR_BETWEEN", "AEXPR_NOT_BETWEEN"):
         low, high = (expression(end, scope) for end in node.rexpr)
@@ -293,5 +293,5 @@ def quantified(operator: str, left: Expression, array: Expression, scope: Scope,
 
 
 def _array_of(array: Expression, left: Expression, scope: Scope) -> Expression:
-    """The array with elements held as ``left`` is."""
+    """The array with elements of the kind of ``left``."""
     return alike(array, Constant(Kind("array", element=left.kind), False, None), scope.source)[0]

@@ -1,7 +1,7 @@
-"""The project's own functions: SQL ones of one SELECT, and PL/pgSQL ones that assign, ask and return.
+"""The project's functions: SQL functions of one SELECT, and PL/pgSQL functions that assign, query and return.
 
-A function is read once for each kinds of arguments that it is called with: a ``uuid`` that Convex holds as an id stays
-one inside of it.
+A function is parsed once for each combination of argument kinds, because a ``uuid`` argument that Convex holds as an id
+is an id inside the function.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from supavex.rules.parse.selects import rows, selects
 
 
 def invoked(candidates: list[catalog.Function], given: list[Expression], scope: Scope) -> Expression:
-    """A call of one of the project's functions. Raises where it, or its body, has no form."""
+    """A call of one of the project's functions. Raises :class:`Untranslatable` if it, or its body, has no form."""
     found = [f for f in candidates if _takes(f, len(given))]
     if len(found) > 1:
         found = [f for f in found if len(f.parameters) == len(given)] or found
@@ -154,7 +154,7 @@ def _sql_body(function: catalog.Function, scope: Scope, declared: Kind) -> tuple
 
 
 def _one(select: Select) -> Expression:
-    """The first row's output, as a function that gives one value takes it."""
+    """The output of the first row, for a function that returns one value."""
     assert select.output is not None
     if not select.sources and select.condition is None:
         return select.output

@@ -1,4 +1,4 @@
-"""Operators: comparisons of values that Convex holds in different ways, arithmetic, jsonb, arrays and patterns."""
+"""Operators: comparisons of values with different representations in Convex, arithmetic, jsonb, arrays and patterns."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def distinct(left: Expression, right: Expression, source: Source) -> Expression:
 
 
 def alike(left: Expression, right: Expression, source: Source) -> tuple[Expression, Expression]:
-    """Both, held in one way. Raises where nothing makes them so."""
+    """Both sides in one representation. Raises :class:`Untranslatable` if there is none."""
     left, right = _uncast(left), _uncast(right)
     if form.UUID_TEXT in (left.kind, right.kind) and left.kind != right.kind:
         left, right = _as_text(left), _as_text(right)
@@ -86,7 +86,7 @@ def _why(left: Kind, right: Kind) -> str:
 
 
 def _uncast(one: Expression) -> Expression:
-    """An id whose text is compared is compared itself."""
+    """The id itself, if the expression is the text of an id."""
     if isinstance(one, Call) and one.name == "uuidOf":
         return replace(one.arguments[0], kind=replace(one.arguments[0].kind, labels=("text",)))
     return one
@@ -97,7 +97,7 @@ def _as_text(one: Expression) -> Expression:
 
 
 def _held_as(one: Expression, other: Expression, source: Source) -> Expression | None:
-    """``one`` as ``other`` is held; None where that can't be."""
+    """``one`` in the representation of ``other``; None if there is none."""
     kind, wanted = one.kind, other.kind
     if wanted.name == "unknown":
         return cast(one, form.TEXT) if kind.name == "unknown" else None
@@ -129,7 +129,7 @@ def _held_as(one: Expression, other: Expression, source: Source) -> Expression |
 
 
 def _time_as(one: Expression, wanted: Kind) -> Expression | None:
-    """A time of day that stands in the SQL, written as the field's format has it; None where that loses something."""
+    """A constant time of day in the field's format; None if the format loses a part."""
     if not isinstance(one, Constant) or not isinstance(one.value, str) or one.kind.table:
         return None
     text = one.value if one.value.count(":") == 2 else f"{one.value}:00"
@@ -196,7 +196,7 @@ def _uuid(one: Expression) -> Expression:
 
 
 def _pattern(operator: str, left: Expression, right: Expression) -> Expression:
-    """LIKE and regular expressions that stand in the SQL."""
+    """LIKE and regular expressions with constant patterns."""
     if left.kind.name not in ("text", "unknown") or not isinstance(right, Constant) or not isinstance(right.value, str):
         raise Untranslatable(f"{operator} with a pattern that does not stand there")
     ignore = operator.endswith("*")
@@ -259,7 +259,7 @@ def _json(name: str, kind: Kind) -> Callable[[Expression, Expression], Expressio
     return made
 
 
-#: Claims that are more than what a token says.
+#: Claims that depend on more than the token.
 _CLAIMS = ("role", "email")
 
 

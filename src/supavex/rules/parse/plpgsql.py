@@ -20,7 +20,7 @@ Variables = tuple[tuple[str, Kind, Expression | None], ...]
 
 
 def body_of(function: catalog.Function, scope: Scope, declared: Kind) -> tuple[tuple[Statement, ...], Variables]:
-    """The statements of a function's body, and its variables with what they begin with."""
+    """The statements of a function's body, and its variables with their first values."""
     from pglast.parser import ParseError, parse_plpgsql_json
 
     try:
@@ -32,7 +32,7 @@ def body_of(function: catalog.Function, scope: Scope, declared: Kind) -> tuple[t
 
 
 def _readable(function: catalog.Function, scope: Scope) -> str:
-    """The definition so that the parser reads all of it: it knows no enums, and forgets a variable that is returned."""
+    """The definition in a form that the parser reads: it knows no enums, and loses a returned variable."""
     text = re.sub(r"\bRETURN\s+(?!NEXT\b)(\w+)\s*;", r"RETURN (\1);", function.definition, flags=re.IGNORECASE)
     declared = re.search(r"\bDECLARE\b(.*?)\bBEGIN\b", text, re.IGNORECASE | re.DOTALL)
     enums = [other.name.rpartition(".")[2] for other in scope.source.plan.catalog.others if other.kind == "enum"]
@@ -144,7 +144,7 @@ class _Reader:
         return [self._set(name, value) for name, value in zip(names, values, strict=True)]
 
     def _perform(self, content: Any) -> list[Statement]:
-        """A call for what it does, such as to log: it changes nothing of what the function returns."""
+        """A call for its effects, such as logging. It does not change the function's result."""
         node = select_of(content["expr"]["PLpgSQL_expr"]["query"])
         call: Any = node.targetList[0].val if len(node.targetList or ()) == 1 else None
         if call is not None and type(call).__name__ == "FuncCall" and not node.fromClause:
@@ -180,7 +180,7 @@ class _Reader:
         return Statement("set", value, variable.name)
 
     def _retype(self, name: str, kind: Kind) -> Kind:
-        """Makes a variable that holds a uuid one that holds an id, as its first value is."""
+        """Changes a uuid variable to an id, if its first value is an id."""
         made = Variable(kind, True, self.variables[name].name)
         self.variables[name] = made
         self.scope.variables[name] = made  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""SQL text to the typed form: expressions of policies and constraints, and the statements of functions."""
+"""Parses SQL text to the typed form: expressions of policies and constraints, and the statements of functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from supavex.rules.form import Expression, Untranslatable
 from supavex.rules.parse.expressions import condition
 from supavex.rules.parse.scope import Scope, expression
 
-#: Characters of one policy's expression.
+#: The most characters of one policy's expression.
 MAX_LENGTH = 50_000
 
 
@@ -31,7 +31,7 @@ def _expression_node(sql: str) -> Any:
         raise Untranslatable("it is no expression")
     node = found[0].stmt
     if node.fromClause or node.whereClause or len(node.targetList or ()) != 1:
-        # In PL/pgSQL `RETURN x FROM t` is an expression, too.
+        # In PL/pgSQL, `RETURN x FROM t` is an expression, too.
         raise Untranslatable("an expression with FROM")
     return node.targetList[0].val
 
@@ -61,7 +61,7 @@ def select_of(sql: str) -> Any:
 
 
 def statement_of(function: catalog.Function) -> Any:
-    """The node of the one statement of an SQL function's body. Raises where there are several."""
+    """The node of the only statement in an SQL function's body. Raises :class:`Untranslatable` if there are several."""
     if not function.atomic:
         found = _statements(function.body)
         if len(found) != 1:

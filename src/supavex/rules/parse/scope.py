@@ -1,4 +1,4 @@
-"""What names mean where an expression stands, and how much of it there is."""
+"""The meaning of names at the place of an expression, and limits on the size of expressions."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from supavex.mapping.plan import TablePlan
 from supavex.rules.form import Expression, Function, Kind, Untranslatable, Variable, Whole
 from supavex.rules.parse.columns import Source, field_of
 
-#: Nodes of one policy with the functions that it calls, and levels of nesting.
+#: The most nodes of one policy with the functions that it calls, and the most levels of nesting.
 MAX_NODES, MAX_DEPTH = 4000, 60
 
 
 @dataclass
 class Work:
-    """What one rules.ts is made of so far: the project's functions that policies call, by what they are called with."""
+    """The state of one rules.ts: the project's functions that policies call, by function and argument kinds."""
 
     source: Source
     functions: dict[tuple[Any, ...], Function] = field(default_factory=dict)
-    #: Of functions that are being read: a function that calls itself has no form.
+    #: The functions that are being read. A function that calls itself has no form.
     reading: list[str] = field(default_factory=list)
     nodes: int = 0
     depth: int = 0
 
     def step(self) -> None:
-        """One more node. Raises where there are too many."""
+        """Counts a node. Raises :class:`Untranslatable` if there are too many."""
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise Untranslatable(f"it is larger than {MAX_NODES} nodes")
 
     def function_name(self, name: str) -> str:
-        """A name for one more function in TypeScript."""
+        """A TypeScript name for another function."""
         plain = re.sub(r"\W", "_", name)
         taken = {function.name for function in self.functions.values()}
         return next(n for n in (plain, *(f"{plain}_{i}" for i in range(2, 1000))) if n not in taken)
@@ -41,17 +41,19 @@ class Work:
 
 @dataclass(frozen=True)
 class Binding:
-    """A table of FROM, or the row that a policy is about; or a select's outputs by name.
-
-    ``new``: the row may not be stored yet. ``secured``: policies of the table apply. ``outer``: of a LEFT JOIN.
-    """
+    """A table of FROM, the row of a policy, or the outputs of a select."""
 
     alias: str
+    #: The row's name in TypeScript.
     row: str
     table: TablePlan | None = None
+    #: The outputs by name; None for a table.
     outputs: Mapping[str, Expression] | None = None
+    #: Whether the row may not be stored yet.
     new: bool = False
+    #: Whether the table's policies apply.
     secured: bool = True
+    #: Whether it is the right side of a LEFT JOIN.
     outer: bool = False
 
     def column(self, name: str) -> Expression | None:
@@ -67,27 +69,30 @@ class Binding:
 
 @dataclass(frozen=True)
 class Scope:
-    """Where an expression stands. ``secured``: policies apply to the tables that it reads."""
+    """The place of an expression."""
 
     work: Work
     bindings: tuple[Binding, ...] = ()
+    #: The variables by name.
     variables: Mapping[str, Expression] = field(default_factory=dict)
+    #: The scope around it.
     outer: Scope | None = None
+    #: Whether policies apply to the tables that it reads.
     secured: bool = True
-    #: The name of the function whose body it is.
+    #: The name of the function whose body it is in.
     function: str = ""
     #: The queries of WITH, by name.
     queries: Mapping[str, Any] = field(default_factory=dict)
-    #: Whether that is PL/pgSQL, where a name that is a column's and a variable's too raises.
+    #: Whether the body is PL/pgSQL, where a name of both a column and a variable is an error.
     plpgsql: bool = False
 
     @property
     def source(self) -> Source:
-        """The tables, views and functions there are."""
+        """The known tables, views and functions."""
         return self.work.source
 
     def column(self, names: list[str]) -> Expression:
-        """What ``a``, ``a.b`` or ``s.a.b`` means. Raises where it means nothing."""
+        """The meaning of ``a``, ``a.b`` or ``s.a.b``. Raises :class:`Untranslatable` if it has none."""
         if len(names) == 3:
             names = names[1:]
         scope: Scope | None = self
@@ -124,7 +129,7 @@ class Scope:
         return own if self.outer is None else own | self.outer._every_variable()
 
     def row_name(self, alias: str) -> str:
-        """A name in TypeScript for the rows of ``alias``, unlike those around it."""
+        """A TypeScript name for the rows of ``alias`` that is unused around it."""
         taken = set()
         scope: Scope | None = self
         while scope is not None:
@@ -136,7 +141,7 @@ class Scope:
         return next(n for n in (plain, *(f"{plain}_{i}" for i in range(2, 1000))) if n not in taken)
 
 
-#: Names that rules.ts uses itself, and words of TypeScript.
+#: Names that rules.ts uses itself, and TypeScript's words.
 RESERVED = frozenset(
     [
         "row",
@@ -247,7 +252,7 @@ HANDLERS: dict[str, Handler] = {}
 
 
 def reads(*nodes: str) -> Callable[[Handler], Handler]:
-    """Registers what reads the grammar's nodes of those names."""
+    """Registers the reader of the grammar's nodes of those names."""
 
     def register(handler: Handler) -> Handler:
         for node in nodes:

@@ -1,4 +1,4 @@
-"""Subqueries: the tables of FROM, joined in an order in which fields that equal something come first."""
+"""Subqueries: the tables of FROM, ordered so that fields that equal something known come first."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _any_sublink(node: Any, scope: Scope, *, every: bool) -> Expression:
 
 
 def with_condition(select: Select, part: Expression, scope: Scope) -> Select:
-    """The select with one more condition, its tables arranged anew."""
+    """The select with another condition, and its tables ordered again."""
     found = Tables()
     for source in select.sources:
         table = scope.source.plan.to_target(source.table)
@@ -120,7 +120,7 @@ def _scalar(node: Any, scope: Scope) -> Expression:
 
 
 def _aggregate(node: Any) -> Any:
-    """The call of an aggregate that is all of a select's output, or None."""
+    """The call of an aggregate that is a select's whole output, or None."""
     if len(node.targetList or ()) != 1:
         return None
     value = node.targetList[0].val
@@ -164,7 +164,7 @@ def _aggregated(call: Any, node: Any, scope: Scope) -> Expression:
 
 
 def selects(node: Any, scope: Scope, *, output: bool = True) -> list[Select]:
-    """The selects of a SELECT statement: several where UNION puts them together. Raises for others."""
+    """The selects of a SELECT statement; several for a UNION. Raises :class:`Untranslatable` for other statements."""
     if node.op.name != "SETOP_NONE":
         if node.op.name != "SETOP_UNION" or node.limitCount or node.limitOffset:
             raise Untranslatable(node.op.name.removeprefix("SETOP_"))
@@ -182,8 +182,8 @@ def selects(node: Any, scope: Scope, *, output: bool = True) -> list[Select]:
     return [_select(node, scope, node.targetList[0].val if output else None)]
 
 
-#: Functions of PostgreSQL's and Supabase's that give one value for each row. An aggregate gives one row of all rows,
-#: and others give several rows of one, so a function that is not known is refused.
+#: Functions of PostgreSQL and Supabase with one value for each row. An aggregate has one row for all rows, and other
+#: functions have several rows for one, so unknown functions are refused.
 _OF_EACH_ROW = frozenset(
     {
         "uid", "role", "email", "jwt", "lower", "upper", "length", "char_length", "btrim", "ltrim", "rtrim", "left",
@@ -194,7 +194,7 @@ _OF_EACH_ROW = frozenset(
     }
 )  # fmt: skip
 _ROWS_ALONE = "in an output of which EXISTS or FROM asks for the rows alone"
-#: Parts of an output that call no function, or none that gives another number of rows.
+#: Parts of an output that don't change the number of rows.
 _PLAIN = frozenset(
     {
         "ResTarget", "ColumnRef", "A_Star", "A_Const", "A_Expr", "A_ArrayExpr", "A_Indirection", "A_Indices",
@@ -205,7 +205,9 @@ _PLAIN = frozenset(
 
 
 def _hold_rows(node: Any, scope: Scope) -> None:
-    """Raises where a select, whose output is not used, may give another number of rows than its FROM and WHERE do."""
+    """Raises :class:`Untranslatable` if a select whose output is unused may have another number of rows than FROM and
+    WHERE give.
+    """
     from pglast.visitors import Skip, Visitor
 
     class Parts(Visitor):
@@ -229,7 +231,7 @@ def _hold_rows(node: Any, scope: Scope) -> None:
 
 
 def _called_in_from(node: Any) -> Any:
-    """The call of the function whose rows are all that a select gives, or None."""
+    """The call of a set-returning function whose rows are a select's whole result, or None."""
     items: Any = node.fromClause or ()
     plain = len(items) == 1 and type(items[0]).__name__ == "RangeFunction" and not node.whereClause
     if not plain or type(node.targetList[0].val).__name__ != "ColumnRef" or node.limitCount or items[0].ordinality:
@@ -238,7 +240,7 @@ def _called_in_from(node: Any) -> Any:
 
 
 def _select(node: Any, scope: Scope, output: Any) -> Select:
-    """One SELECT with the output of the node ``output``; None: nobody looks at it."""
+    """One SELECT with the output ``output``; None if the output is unused."""
     found = Tables()
     inner = _joined(node, scope, found)
     value = None if output is None else expression(output, inner)
@@ -249,7 +251,7 @@ def _select(node: Any, scope: Scope, output: Any) -> Select:
 
 
 def _joined(node: Any, scope: Scope, found: Tables) -> Scope:
-    """The scope in which a select's outputs stand; its tables and conditions go to ``found``."""
+    """The scope of a select's outputs. Its tables and conditions are added to ``found``."""
     if node.groupClause or node.havingClause or node.windowClause or node.valuesLists:
         raise Untranslatable("GROUP BY, HAVING, WINDOW or VALUES")
     if node.lockingClause or node.limitOffset:
@@ -286,7 +288,7 @@ def _order(node: Any, scope: Scope) -> tuple[Expression, bool]:
 
 
 def _from(item: Any, scope: Scope, found: Tables) -> Scope:
-    """``scope`` with the tables of an item of FROM, which go to ``found`` with the conditions of joins."""
+    """``scope`` with the tables of an item of FROM. They are added to ``found`` with the conditions of joins."""
     kind = type(item).__name__
     if kind == "JoinExpr":
         return _join(item, scope, found)
@@ -332,13 +334,13 @@ def _join(item: Any, scope: Scope, found: Tables) -> Scope:
 
 
 def _pulled_up(node: Any, alias: Any, scope: Scope, found: Tables, *, secured: bool | None = None) -> Scope:
-    """``scope`` with a plain subquery of FROM, whose tables and conditions become those around it."""
+    """``scope`` with a plain subquery of FROM, whose tables and conditions join those around it."""
     name = alias if isinstance(alias, str) else alias.aliasname if alias is not None else ""
     if node.op.name != "SETOP_NONE" or node.distinctClause or node.limitCount or _aggregate(node) is not None:
         raise Untranslatable("a subquery in FROM with UNION, DISTINCT, LIMIT or aggregates")
     _hold_rows(node, scope)
     around = replace(scope, bindings=(), secured=scope.secured if secured is None else secured)
-    # Names of rows are unlike those of the tables beside it.
+    # The rows need other names than the tables beside the subquery.
     around = replace(around, outer=replace(scope, queries={}))
     inner = _joined(node, around, found)
     outputs: dict[str, Expression] = {}
@@ -347,9 +349,9 @@ def _pulled_up(node: Any, alias: Any, scope: Scope, found: Tables, *, secured: b
             outputs |= _every_column(inner, target.val.fields[:-1])
             continue
         label = target.name or (target.val.fields[-1].sval if type(target.val).__name__ == "ColumnRef" else "")
-        with suppress(Untranslatable):  # a column that is not asked for may be anything
+        with suppress(Untranslatable):  # An unused column need not have a form.
             outputs[label] = expression(target.val, inner)
-    # Of its tables only their names in TypeScript are known outside of it.
+    # Outside the subquery, its tables are visible only by their TypeScript names.
     hidden = tuple(Binding(f"{name}.{b.alias}", b.row, outputs={}) for b in inner.bindings)
     return replace(scope, bindings=(*scope.bindings, *hidden, Binding(name, name, outputs=outputs)))
 
@@ -369,7 +371,7 @@ def _every_column(scope: Scope, alias: Any) -> dict[str, Expression]:
 
 
 def select_outputs(node: Any, scope: Scope) -> list[Expression]:
-    """Each output of the first row of a SELECT, as SELECT … INTO takes it; NULL without a row."""
+    """The outputs of the first row of a SELECT, for SELECT … INTO; NULL without a row."""
     if node.op.name != "SETOP_NONE":
         raise Untranslatable("UNION … INTO")
     if _aggregate(node) is not None:

@@ -1,1 +1,3 @@
-"""The rules, tried: the same reads and writes as each user in PostgreSQL and in the deployment, and compared."""
+"""Tests the rules: makes the same reads and writes as each user in PostgreSQL and in the deployment, and
+compares them.
+"""

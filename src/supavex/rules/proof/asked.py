@@ -1,7 +1,8 @@
-"""What the rules of a live source ask for: tables that a policy, a constraint or what they call may read.
+"""Finds the tables that the rules of a live source may read: in policies, constraints, and the functions that these
+call.
 
-Texts are searched for names, for a function's body says no more. A name that stands there for something else copies a
-table more.
+It searches texts for names, because a function's body has no other structure. A name with another meaning only copies
+an unneeded table.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import psycopg
 
 _NO_EXTENSION = """NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND d.objid = {oid}
   AND d.classid = 'pg_catalog.{catalog}'::regclass)"""
-#: What PostgreSQL runs by itself: kind, the table that it is of, its text.
+#: The texts that PostgreSQL itself evaluates: kind, table, text.
 _ROOTS = """
 SELECT 'policy', tablename, pg_catalog.concat_ws(' ', qual, with_check) FROM pg_catalog.pg_policies
 WHERE schemaname = ANY(%(schemas)s) OR schemaname || '.' || tablename = ANY(%(services)s)
@@ -27,7 +28,7 @@ UNION ALL SELECT 'rule', '', pg_catalog.pg_get_ruledef(r.oid) FROM pg_catalog.pg
 JOIN pg_catalog.pg_class c ON c.oid = r.ev_class JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(%(schemas)s) AND c.relkind IN ('r', 'p')
 """
-#: What others may name: kind, name, text. An operator is its function's name.
+#: The texts that others may name: kind, name, text. An operator has its function's name.
 _NAMED = f"""
 SELECT 'function', p.proname, pg_catalog.pg_get_functiondef(p.oid) FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -45,9 +46,9 @@ _FROM = re.compile(rf"(?:FROM|JOIN|,)\s+\(*(?:ONLY\s+)?(?:{_NAME}\.)?({_NAME})",
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text of the source. ``name``: of a function or a view; ``table``: of a policy's table.
+    """A text of the source. ``name``: a function's or a view's. ``table``: a policy's table.
 
-    ``reached``: whether a policy or a constraint may come to it.
+    ``reached``: whether a policy or a constraint may use it.
     """
 
     kind: str
@@ -57,14 +58,16 @@ class Text:
     reached: bool = True
 
     def names(self, name: str) -> bool:
-        """Whether a table called so may be asked for."""
+        """Whether the text may read a table of that name."""
         if self.kind == "policy" and name == self.table:
-            # Its own columns stand there with its name.
+            # The name may be one of the table's own columns.
             return name in {found.strip('"').replace('""', '"') for found in _FROM.findall(self.sql)}
         return _has(self.sql, name)
 
     def names_in(self, schema: str, name: str) -> bool:
-        """Whether the table of another schema may be asked for: by its whole name, or by the function's path."""
+        """Whether the text may read a table of another schema: by its qualified name, or through the function's search
+        path.
+        """
         whole = rf'(?<![\w$])"?{re.escape(schema)}"?\s*\.\s*"?{re.escape(name)}(?![\w$])'
         path = rf"(?:\A|\n)\s*SET search_path TO [^\n]*'\"?{re.escape(schema)}\"?'"
         if re.search(whole, self.sql, re.IGNORECASE):
@@ -83,7 +86,9 @@ def _comes_to(sql: str, other: Text) -> bool:
 
 
 def texts(live: psycopg.Connection, schemas: list[str], services: Sequence[str]) -> list[Text]:
-    """All texts that may read tables: of a source's own schemas, and policies of ``services`` (``schema.table``)."""
+    """All texts that may read tables: those of the source's own schemas, and policies of ``services``
+    (``schema.table``).
+    """
     rows = live.execute(_ROOTS, {"schemas": schemas, "services": list(services)})
     roots = [Text(kind, "", table, sql) for kind, table, sql in rows if sql]
     named = [Text(kind, name, "", sql) for kind, name, sql in live.execute(_NAMED, {"schemas": schemas}) if sql]
@@ -91,7 +96,7 @@ def texts(live: psycopg.Connection, schemas: list[str], services: Sequence[str])
 
 
 def _has_hidden_calls(live: psycopg.Connection, schemas: list[str]) -> bool:
-    """Whether there are operators, casts or aggregates of the source's own: where they stand, no function is named."""
+    """Whether the source has its own operators, casts or aggregates, whose uses do not name a function."""
     sql = f"""SELECT EXISTS (
         SELECT FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
         WHERE n.nspname = ANY(%(schemas)s) AND {_NO_EXTENSION.format(oid="o.oid", catalog="pg_operator")})
@@ -106,7 +111,7 @@ def _has_hidden_calls(live: psycopg.Connection, schemas: list[str]) -> bool:
 
 
 def _reached(roots: list[Text], named: list[Text], *, everything: bool) -> Iterator[Text]:
-    """``named``, each with whether a text that is reached has its name."""
+    """``named``, each with whether a reached text contains its name."""
     found, left = list(roots), list(named)
     for text in found:
         called = left if everything else [one for one in left if _comes_to(text.sql, one)]

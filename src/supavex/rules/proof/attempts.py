@@ -1,4 +1,4 @@
-"""Attempts to write: made from the documents there are, and from the fields that the rules read."""
+"""Attempts to write, made from the existing documents and from the fields that the rules read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Document = Mapping[str, Value]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One write. ``fields``: of a new document, or those that change; None: the field becomes NULL."""
+    """A write. ``fields``: those of a new document, or those that change; None: the field becomes NULL."""
 
     command: str
     table: str
@@ -32,22 +32,25 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What the attempts of one table are made from. ``interesting``: the fields that rules and constraints read.
-
-    ``defaults``: fields that a new document gets where they are left out, so that NULL can't be asked for.
-    """
+    """The material for the attempts at one table."""
 
     table: TablePlan
+    #: The fields that rules and constraints read.
     interesting: tuple[str, ...]
+    #: The referenced Convex table by field.
     references: Mapping[str, str]
+    #: The fields of unique keys.
     unique: tuple[str, ...]
+    #: The fields of checks.
     checked: frozenset[str]
+    #: Fields with a default. They can't become NULL by being left out.
     defaults: frozenset[str]
+    #: The tables' numbers.
     numbers: Mapping[str, int]
 
 
 def material(rules: TableRules, constraints: TableConstraints, numbers: Mapping[str, int]) -> Material:
-    """What to try of a table."""
+    """The material for a table's attempts."""
     assert rules.source is not None
     read = dict.fromkeys(name for rule in rules.policies for side in (rule.using, rule.check) for name in _fields(side))
     checked = dict.fromkeys(name for _, check in constraints.checks for name in _fields(check))
@@ -62,7 +65,7 @@ def material(rules: TableRules, constraints: TableConstraints, numbers: Mapping[
 
 
 def _fields(found: object) -> Iterator[str]:
-    """The fields of the row that a form reads."""
+    """The fields of the row in a form."""
     waiting: list[object] = [found]
     while waiting:
         one = waiting.pop()
@@ -75,7 +78,7 @@ def _fields(found: object) -> Iterator[str]:
 
 
 def attempts(made_of: Material, user: User, seen: Sequence[Document], hidden: Sequence[Document]) -> Iterator[Attempt]:
-    """The attempts of one user at one table: with a document that they see, and with one that they don't."""
+    """The attempts of one user at one table: with a document that the user sees, and with one that is hidden."""
     table = made_of.table.target
     seen, hidden = (_own_first(made_of, user, documents) for documents in (seen, hidden))
     for word, documents, others in (("own", seen, hidden), ("foreign", hidden, seen)):
@@ -97,7 +100,7 @@ def attempts(made_of: Material, user: User, seen: Sequence[Document], hidden: Se
 
 
 def _own_first(made_of: Material, user: User, documents: Sequence[Document]) -> list[Document]:
-    """The documents, those first that hold the user's id: most policies let these be written."""
+    """The documents, with those of the user's id first: most policies allow writing these."""
     own = {f.name: mine for f in made_of.table.fields if (mine := _mine(f, user, made_of)) is not None}
     return sorted(documents, key=lambda one: not any(one.get(name) == mine for name, mine in own.items()))
 
@@ -106,7 +109,7 @@ _WHOLE = {"int2": 30_000, "int4": 2_000_000_000, "int8": 2_000_000_000}
 
 
 def _fresh(planned: FieldPlan, value: Value) -> Value:
-    """A value that no other document has; the same where the column's type does not say how such a one looks."""
+    """A value that no other document has; the same value if the column's type has no known variation."""
     type_ = planned.column.type if planned.column is not None else None
     if type_ is None or planned.ids is not None or planned.expression:
         return value
@@ -127,7 +130,7 @@ def _fresh(planned: FieldPlan, value: Value) -> Value:
 def _changes(
     made_of: Material, user: User, document: Document, others: Sequence[Document]
 ) -> Iterator[tuple[str, Value, str]]:
-    """Values that an interesting field is set to: another document's, the user's own, none, a missing parent."""
+    """Values for an interesting field: another document's, the user's own, none, a missing parent."""
     fields = {planned.name: planned for planned in made_of.table.fields}
     for name in made_of.interesting:
         planned = fields.get(name)
@@ -140,7 +143,7 @@ def _changes(
         mine = _mine(planned, user, made_of)
         if mine is not None and mine != own:
             yield name, mine, "of the user"
-        if name in made_of.checked and planned.reference is None:  # a text that is no id is no document's
+        if name in made_of.checked and planned.reference is None:  # A text that is not an id belongs to no document.
             yield from ((name, value, about) for value, about in _extremes(own))
         if own is not None and (planned.optional or planned.takes_null):
             yield name, None, "NULL"
@@ -158,7 +161,7 @@ def _extremes(own: Value) -> Iterator[tuple[Value, str]]:
 
 
 def _mine(planned: FieldPlan, user: User, made_of: Material) -> Value:
-    """What the field holds where the row is the user's; None where it can't be told."""
+    """The field's value in a row of the user; None if it is unknown."""
     if user.id is None or planned.column is None or planned.column.type.base != "uuid":
         return None
     if planned.ids is not None:

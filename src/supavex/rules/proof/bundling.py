@@ -1,4 +1,4 @@
-"""The app with the proof's own functions, bundled by Convex's CLI in a copy that is thrown away."""
+"""Bundles the app with the proof's own functions, by Convex's CLI in a temporary copy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from supavex.deployment.functions.bundle import Bundle, read_bundle
 from supavex.files import STATE_NAME, own_folder
 from supavex.rules.proof.convex import MODULE
 
-#: Where an app may keep the bundle with the proof's functions, beside its own.
+#: The name of the bundle with the proof's functions, beside the app's own.
 PROOF_BUNDLE = "rules.bundle.json"
 
 
@@ -21,9 +21,9 @@ def _module() -> str:
 
 
 def bundle_with_proof(app: Path, *, rules: bool) -> Bundle:
-    """The app's functions, and with ``rules`` those that the proof calls: a bundle that is kept, or a new one.
+    """The app's functions, and with ``rules`` the proof's functions: a kept bundle, or a new one.
 
-    A new one takes seconds and needs Node. Raises what Convex's CLI says where the app does not compile.
+    A new one takes seconds and needs Node. Raises the error of Convex's CLI if the app does not compile.
     """
     folder = convex_folder_of(app)
     text = _module()

@@ -1,4 +1,4 @@
-"""How the catalog of a replica differs from that of its source, in what rules and constraints depend on."""
+"""Compares the catalog of a replica with its source, as far as rules and constraints depend on it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from supavex.postgres.catalog import Catalog, Column, Table
 
 
 def differences(live: Catalog, made: Catalog) -> Iterator[tuple[str, str]]:
-    """Tables, functions and views that are not the same, each with what differs."""
+    """Tables, functions and views that differ, each with the difference."""
     for table in live.tables:
         other = made.table(table.schema, table.name)
         if other is None:
@@ -34,7 +34,7 @@ def differences(live: Catalog, made: Catalog) -> Iterator[tuple[str, str]]:
     yield from _named("view", *views)
 
 
-#: PostgreSQL writes an expression that it has read from its own text with other casts and parentheses.
+#: Casts and parentheses that PostgreSQL adds when it reads back its own text of an expression.
 _CASTS = re.compile(
     r"::(?:character varying|bit varying|double precision|(?:timestamp|time)(?:\(\d\))? with(?:out)? time zone"
     r"|[\w.]+|\"[^\"]*\"(?:\.\"[^\"]*\")?)(?:\(\d+(?:,\d+)?\))?(?:\[\])*|[()\s]+"
@@ -42,7 +42,7 @@ _CASTS = re.compile(
 
 
 def _plain(found: object) -> str:
-    """A part of a catalog as a text that compares."""
+    """A part of a catalog as a text for comparison."""
     return _CASTS.sub("", repr(found))
 
 

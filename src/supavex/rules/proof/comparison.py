@@ -1,4 +1,4 @@
-"""Both sides held against each other: what each user sees, and which writes are taken, with what they leave."""
+"""Compares both sides: the documents that each user sees, the writes that are accepted, and their effects."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from supavex.rules.proof.users import User
 from supavex.rules.visible import visible_name
 from supavex.text import counted
 
-#: Documents of a table up to which each one is looked at; of more, so many.
+#: Up to this many documents of a table, each is compared. Of more, this many are.
 WHOLE = 2000
-#: Documents of a table up to which all of it is compared after each write.
+#: Up to this many documents of a table, all are compared after each write.
 _AFTER = 300
-#: Documents of a table up to which rows without one are looked for.
+#: Up to this many documents of a table, rows without a document are looked for.
 _COUNTED = 100_000
-#: PostgreSQL's codes for a value that is none of a column's type: it can't be told what a rule says of it.
+#: PostgreSQL's codes for a value that does not fit a column's type, for which the rules can't be compared.
 _UNFIT = ("22003", "22007", "22008", "22023", "22P02")
-#: Differences that are kept; all are counted.
+#: The most differences that are kept. All are counted.
 LISTED = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that the sides do not agree on."""
+    """A difference between the sides."""
 
     kind: str
     user: str
@@ -41,36 +41,44 @@ class Difference:
     policy: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As ``verify --rules --json`` lists it."""
+        """The difference in ``verify --rules --json``."""
         return {"kind": self.kind, "user": self.user, "table": self.table, "detail": self.detail, "policy": self.policy}
 
 
 @dataclass(slots=True)
 class Findings:
-    """What was tried. ``reads`` counts documents looked at as some user; ``writes`` attempts."""
+    """The result of the comparison."""
 
+    #: The users as whom it read and wrote.
     users: list[str] = field(default_factory=list)
+    #: The compared tables.
     tables: list[str] = field(default_factory=list)
+    #: Documents that were read as some user.
     reads: int = 0
+    #: Attempted writes.
     writes: int = 0
+    #: Accepted writes.
     taken: int = 0
+    #: The number of differences.
     wrong: int = 0
+    #: The first differences.
     differences: list[Difference] = field(default_factory=list)
+    #: What could not be compared, in words.
     not_tried: dict[str, None] = field(default_factory=dict)
-    #: Tables that were not looked at as a whole: their documents, and how many of them were looked at.
+    #: Tables that were compared in part: their documents, and how many of these were compared.
     sampled: dict[str, tuple[int, int]] = field(default_factory=dict)
-    #: The first write of each user that both sides refused by a policy: user, table, command, the codes.
+    #: The first write of each user that a policy refused on both sides: user, table, command, the codes.
     refused: dict[str, str] = field(default_factory=dict)
 
     def differ(self, difference: Difference) -> None:
-        """One more difference."""
+        """Counts and records a difference."""
         self.wrong += 1
         if len(self.differences) < LISTED:
             self.differences.append(difference)
 
 
 class Comparison:
-    """Compares the sides for one user after another. ``partial``: Convex tables of which PostgreSQL lacks rows."""
+    """Compares the sides for one user after another. ``partial``: Convex tables that lack rows in PostgreSQL."""
 
     def __init__(
         self,
@@ -95,7 +103,7 @@ class Comparison:
             self._say_left(name, table)
 
     def _countable(self) -> list[str]:
-        """The tables whose rows are held against their documents' ids before anything is tried."""
+        """The tables whose rows are compared with their documents' ids before anything else."""
         count = self.convex.deployment.count
         return [name for name in self.postgres.tables if name not in self._partial and count(name) <= _COUNTED]
 
@@ -123,11 +131,11 @@ class Comparison:
             self.findings.not_tried[f"{table.name}: {said}"] = None
 
     def ids(self, name: str) -> set[str]:
-        """The documents of a table that are looked at."""
+        """The ids of the compared documents of a table."""
         return {str(document["_id"]) for document in self._documents[name]}
 
     def _is_partial(self, name: str) -> bool:
-        """Whether PostgreSQL lacks rows that a write of the table would have met."""
+        """Whether PostgreSQL lacks rows that a write of the table might meet."""
         parents = {parent for _, _, parent in self.constraints.tables[name].references}
         return not parents.union(self._closure[name], (name,)).isdisjoint(self._partial)
 
@@ -143,7 +151,7 @@ class Comparison:
         return {f for f in fields if all(_same(rows[id_].get(f), documents[id_].get(f)) for id_ in shared)}
 
     def changed(self) -> None:
-        """Finds rows that are not what was migrated: what PostgreSQL shows by them says nothing of the documents."""
+        """Finds rows that have changed since the migration, for which PostgreSQL says nothing about the documents."""
         for name, table in self.postgres.tables.items():
             known = {str(document["_id"]): document for document in self._documents[name]}
             rows = self.postgres.state(table, list(known))
@@ -151,7 +159,7 @@ class Comparison:
             forms = {id_: _forms(table, known[id_]) for id_ in known.keys() & rows.keys()}
             fields = {f for one in rows.values() for f in one}
             unlike = {f: {id_ for id_, own in forms.items() if not _same(rows[id_].get(f), own.get(f))} for f in fields}
-            # A field that is unlike in every row is held in another way.
+            # A field that differs in every row has another representation.
             other = set[str]().union(*(ids for ids in unlike.values() if len(ids) < len(forms) or len(forms) == 1))
             for count, word in ((gone, "gone"), (len(other), "changed")):
                 if count:
@@ -159,7 +167,7 @@ class Comparison:
                     self.findings.differ(Difference("changed", "", table.name, detail))
 
     def of_user(self, user: User, tables: Collection[str] | None = None) -> None:
-        """Everything as one user; of the Convex tables ``tables`` only, if given."""
+        """Compares everything as one user; with ``tables``, only these Convex tables."""
         self.findings.users.append(str(user))
         for name in self.postgres.tables:
             if tables is not None and name not in tables:
@@ -167,7 +175,7 @@ class Comparison:
             self._writes(user, name, self.reads(user, name))
 
     def reads(self, user: User, name: str) -> set[str]:
-        """What the user sees of a table, on both sides; the ids that PostgreSQL shows."""
+        """Compares the documents of a table that the user sees. Returns the ids that PostgreSQL shows."""
         table = self.postgres.tables[name]
         known = {str(document["_id"]) for document in self._documents[name]}
         some = sorted(known) if self.convex.deployment.count(name) > WHOLE else None
@@ -193,7 +201,7 @@ class Comparison:
         return left & known
 
     def _some_columns(self, user: User, table: TablePlan, command: str) -> bool:
-        """Whether the user's role may do it with some columns only, which rules.ts refuses: that is said."""
+        """Whether the user's role has the right for some columns only, which rules.ts refuses. It records that."""
         found = any(g.role == user.role and command.upper() in g.by_column for g in table.source.grants)
         if found:
             said = f"{command} as {user.role}, who is granted some of its columns only: rules.ts refuses it"
@@ -201,7 +209,7 @@ class Comparison:
         return found
 
     def _by_index(self, user: User, name: str, shown: set[str]) -> None:
-        """``visible<Table>`` gives what the builders show, by whatever indexes it reads."""
+        """Compares ``visible<Table>``, which reads by indexes, with the documents that the builders show."""
         function = visible_name(name)
         found = self.convex.by_index(function, user)
         if found is not None and found != shown:
@@ -245,7 +253,7 @@ class Comparison:
         right = self.convex.attempt(*args)
         self.findings.writes += 1
         self.findings.taken += left.taken
-        # An update and a delete read the document first, which takes the right to all of its columns.
+        # An update or a delete reads the document first, which requires the right to all of its columns.
         needed = {attempt.command} | ({"select"} if attempt.command != "insert" else set())
         if left.taken and not right.taken and any(self._some_columns(user, table, one) for one in sorted(needed)):
             return
@@ -292,7 +300,7 @@ class Comparison:
                 self.findings.differ(Difference("data", str(user), table.name, about))
 
     def _unsure(self, name: str, attempt: Attempt) -> set[str]:
-        """Fields whose values are made of the moment or of chance, or by PostgreSQL itself."""
+        """Fields whose values depend on time or chance, or are computed by PostgreSQL."""
         own = self.constraints.tables[name]
         made = {f.name for f in self.postgres.tables[name].fields if made_by_postgres(f)}
         given = attempt.fields if name == attempt.table else {}
@@ -301,7 +309,9 @@ class Comparison:
 
 
 def _moves(table: TablePlan, attempt: Attempt) -> bool:
-    """Whether a row gets another key: PostgreSQL's row is another document then, and Convex's stays the one it is."""
+    """Whether a row gets another key. PostgreSQL's row is then another document, but Convex's document
+    stays the same.
+    """
     own = {f.name for f in table.fields if f.column is not None and table.key and f.column.name in table.key.columns}
     return attempt.command == "update" and bool(own & attempt.fields.keys())
 
@@ -325,7 +335,7 @@ def _said(tried: Tried) -> str:
 
 
 def _no_place(tried: Tried) -> bool:
-    """Whether it was Convex's own validation that refused, of a field that must be there."""
+    """Whether Convex's own validation refused, because of a required field."""
     return "does not match the schema" in tried.code
 
 

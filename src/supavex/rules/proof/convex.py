@@ -1,4 +1,4 @@
-"""The deployment's side: what the builders of rules.ts show and take as a user, in a fork that is thrown away."""
+"""The deployment's side: the reads and writes that rules.ts allows a user, in a temporary fork."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BATCH = 100
 def call(
     deployment: Deployment, path: str, args: Mapping[str, Value], user: User, *, internal: bool = False
 ) -> Outcome:
-    """Calls a function as ``user``: without the rights of an admin."""
+    """Calls a function as ``user``, without an admin's rights."""
     identity = Identity() if user.identity is None else Identity(user=acting(dict(user.identity)))
     return deployment.functions.run(Call(path, to_internal_json(dict(args)), identity, internal=internal))
 
@@ -35,7 +35,7 @@ class ConvexSide:
         self.tables = {table.target: table for table in tables}
 
     def visible(self, table: TablePlan, user: User, ids: Sequence[str] | None = None) -> set[str] | str:
-        """The ids that the user sees (of those ``ids``, if given); what was thrown where a rule throws."""
+        """The ids that the user sees (among ``ids``, if given); the error if a rule throws."""
         found: set[str] = set()
         if ids is not None:
             for start in range(0, len(ids), _BATCH):
@@ -56,7 +56,7 @@ class ConvexSide:
             cursor = page["cursor"]
 
     def by_index(self, name: str, user: User) -> set[str] | str | None:
-        """The ids that the function ``name`` of rules.ts gives the user; None where there is no such function."""
+        """The ids that the function ``name`` of rules.ts gives the user; None if there is no such function."""
         outcome = call(self.deployment, f"{MODULE}:byIndex", {"name": name}, user)
         if outcome.failure is not None:
             return outcome.failure.message.strip()
@@ -66,7 +66,7 @@ class ConvexSide:
     def attempt(
         self, user: User, command: str, target: str, id_: str, fields: Mapping[str, Value], tables: Sequence[str]
     ) -> Tried:
-        """Tries to write as ``user``. ``fields`` are of the document; None makes a field absent."""
+        """Attempts a write as ``user``. ``fields`` are the document's; None makes a field absent."""
         args: dict[str, Value] = {"command": command, "table": target, "tables": list(tables)}
         if command != "insert":
             args["id"] = id_
@@ -87,7 +87,7 @@ class ConvexSide:
         return Tried(True, after=after)
 
     def _nulls(self, target: str) -> set[str]:
-        """The fields of a table that take null for NULL."""
+        """The fields of a table that hold null for NULL."""
         return {planned.name for planned in self.tables[target].fields if planned.takes_null}
 
     def ids(self, target: str) -> set[str]:

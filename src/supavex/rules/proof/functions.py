@@ -1,6 +1,7 @@
-"""The app's own public queries, called as each user: a document in an answer that PostgreSQL hides is a leak.
+"""Calls the app's public queries as each user: a returned document that PostgreSQL hides is a leak.
 
-Arguments are made from the validators and the data. What could not be called is listed, never counted as good.
+Arguments are made from the validators and the data. A function that could not be called is listed, never counted as
+good.
 """
 
 from __future__ import annotations
@@ -22,23 +23,25 @@ from supavex.deployment.functions.app import Function
 from supavex.rules.proof.convex import MODULE, call
 from supavex.rules.proof.users import User
 
-#: Calls of one function as one user, and values that are tried of one argument.
+#: The most calls of one function as one user, and the most values for one argument.
 MAX_CALLS, _VALUES = 24, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A document that a function gave to a user whom PostgreSQL hides its row from."""
+    """A document that a function returned to a user from whom PostgreSQL hides its row."""
 
     user: str
     function: str
+    #: The file and line of the function.
     place: str
     table: str
     key: str
+    #: The policy that hides the row.
     policy: str
 
     def to_json(self) -> dict[str, Any]:
-        """As ``verify --rules --json`` lists it."""
+        """The leak in ``verify --rules --json``."""
         return {
             "kind": "leak",
             "user": self.user,
@@ -52,7 +55,9 @@ class Leak:
 
 @dataclass(slots=True)
 class Called:
-    """What came of the app's functions. ``unguarded``: those that answer without looking at who calls."""
+    """The result of calling the app's functions. ``unguarded``: those that answered without reading the caller's
+    identity.
+    """
 
     functions: list[str] = field(default_factory=list)
     calls: int = 0
@@ -61,12 +66,12 @@ class Called:
     unguarded: list[str] = field(default_factory=list)
 
 
-#: Whether PostgreSQL shows a user the row of a document (its table and id); why that is not known, in words.
+#: Whether PostgreSQL shows a user the row of a document (its table and id); a text if that is unknown.
 Visible = Callable[[str, str, User], bool | str]
 
 
 class AppFunctions:
-    """Calls the public queries of an app. ``hiding``: the policies of a Convex table, for people."""
+    """Calls the public queries of an app. ``hiding``: the policies of a Convex table, in words."""
 
     def __init__(
         self, deployment: Deployment, folder: Path, visible: Visible, hiding: Mapping[str, str], root: Path
@@ -105,7 +110,7 @@ class AppFunctions:
                 self.called.not_tried[f"{function.path} as {user}: {why}"] = None
 
     def done(self) -> Called:
-        """What was found, with the functions that never looked at who calls."""
+        """The result, with the functions that never read the caller's identity."""
         self.called.unguarded = [f"{path} ({self._place(path)})" for path, seen in self._guarded.items() if not seen]
         return self.called
 
@@ -129,7 +134,7 @@ class AppFunctions:
             return None
 
     def _place(self, path: str) -> str:
-        """File and line of a function."""
+        """The file and line of a function."""
         module, _, name = path.partition(":")
         for suffix in (".ts", ".tsx", ".js", ".mjs"):
             file = self.folder / f"{module}{suffix}"
@@ -141,7 +146,7 @@ class AppFunctions:
         return module
 
     def _arguments(self, function: Function) -> Iterator[dict[str, Value]]:
-        """Arguments that the function's validator takes, with values of the data."""
+        """Arguments that the function's validator accepts, with values from the data."""
         validator = function.args
         if validator is None or isinstance(validator, kinds.AnyValue):
             yield {}
@@ -188,7 +193,7 @@ class AppFunctions:
         return self._scalars(name, validator)
 
     def _scalars(self, name: str, validator: Validator) -> list[Value]:
-        """Values of fields of that name, or of fields whose name ends the argument's."""
+        """Values of fields of that name, or of fields whose name is the end of the argument's name."""
         found: dict[str, Value] = {}
         for documents in self._samples.values():
             for document in documents:
@@ -203,7 +208,7 @@ class AppFunctions:
         return list(found.values())[:_VALUES]
 
     def _slugs(self, name: str) -> list[Value]:
-        """What names a document of the table that the argument is named like: its slug, or its name."""
+        """Names of documents of the table that the argument is named after: slugs or names."""
         table = next((t for t in self._samples if _alike(name, t.rstrip("s")) or name == t), None)
         found: list[Value] = []
         for document in self._samples.get(table, []) if table else []:

@@ -1,4 +1,4 @@
-"""The source's side: what PostgreSQL shows and takes as a user, all of it in transactions that are rolled back."""
+"""The source's side: the reads and writes that PostgreSQL allows a user, in transactions that are rolled back."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from supavex.mapping.seen_text import seen_text
 from supavex.postgres.connection import quoted
 from supavex.rules.proof.users import User
 
-#: A document in forms that both sides have: field to a value that compares.
+#: A document in a form that both sides have: field to comparable value.
 Forms = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What became of an attempt. ``code``: why it was refused. ``after``: documents by table and id, if it was taken.
+    """The result of an attempt. ``code``: why it was refused. ``after``: documents by table and id, if it was accepted.
 
     ``constraint``: the name of the constraint that refused it.
     """
@@ -35,21 +35,21 @@ class Tried:
 
 
 class NotSaid(Exception):
-    """An attempt that can't be said in SQL. The message says why."""
+    """An attempt that SQL can't express. The message says why."""
 
 
 class PostgresSide:
-    """Reads and writes as users. ``connection``: of the tables' owner; what is done with it is rolled back."""
+    """Reads and writes as users. ``connection``: of the tables' owner; its changes are rolled back."""
 
     def __init__(self, connection: psycopg.Connection, tables: Sequence[TablePlan], numbers: Mapping[str, int]) -> None:
         self.connection, self.numbers = connection, numbers
         self.tables = {table.target: table for table in tables}
 
     def begin(self, documents: Mapping[str, Collection[str]]) -> dict[str, int]:
-        """Begins the transaction of all trials: without the rows that have no document, for rules would meet them here
-        alone, and without the triggers that rules.ts has no like of.
+        """Begins the transaction of all attempts. It deletes rows without a document, which only PostgreSQL's rules
+        would see, and disables triggers without a counterpart in rules.ts.
 
-        ``documents``: the ids that there are of Convex tables. Gives how many rows each table lacks now.
+        ``documents``: the ids of the documents of Convex tables. Returns the number of rows that each table now lacks.
         """
         from supavex.rules.constraints import touched_by
 
@@ -78,7 +78,7 @@ class PostgresSide:
 
     @contextmanager
     def acting(self, user: User) -> Iterator[None]:
-        """A part of the transaction as ``user``, rolled back in the end."""
+        """A part of the transaction as ``user``, which is rolled back at the end."""
         self.connection.execute("SAVEPOINT tried")
         try:
             self.connection.execute("SELECT set_config('row_security', 'on', true)")
@@ -87,11 +87,11 @@ class PostgresSide:
             yield
         finally:
             self.connection.execute("ROLLBACK TO SAVEPOINT tried")
-            # A savepoint that stays is a transaction more within all that come after it.
+            # A remaining savepoint would be an outer transaction of all later ones.
             self.connection.execute("RELEASE SAVEPOINT tried")
 
     def visible(self, table: TablePlan, user: User, ids: Sequence[str] | None = None) -> set[str] | str:
-        """The ids of the rows that the user sees (of those ``ids``, if given); PostgreSQL's words where it refuses."""
+        """The ids of the rows that the user sees (among ``ids``, if given); PostgreSQL's message if it refuses."""
         where, values = self._among(table, ids)
         sql = f"SELECT {self._key(table)} FROM {self._place(table)} AS {ALIAS}{where}"
         with self.acting(user):
@@ -102,7 +102,7 @@ class PostgresSide:
         return {self._id(table, text) for (text,) in rows if text is not None}
 
     def _among(self, table: TablePlan, ids: Sequence[str] | None) -> tuple[str, list[list[str]]]:
-        """The WHERE that takes the rows of ``ids`` alone, and its parameters."""
+        """The WHERE that selects the rows of ``ids``, and its parameters."""
         if ids is None:
             return "", []
         texts = self._key_texts(table, ids)
@@ -123,14 +123,14 @@ class PostgresSide:
         return self._key_texts(table, [id_])[id_]
 
     def _key_texts(self, table: TablePlan, ids: Sequence[str]) -> dict[str, str]:
-        """The texts of the keys of ids; the id itself where its row is gone. Hashes are looked up in one read."""
+        """The texts of the keys of ids; the id itself if its row is gone. Hashes are looked up in one read."""
         assert table.key is not None
         found = {one: table.key.text_of(decode_id(one)[1]) for one in ids}
         hashed = self._hashed(table) if None in found.values() else {}
         return {one: hashed.get(one, one) if text is None else text for one, text in found.items()}
 
     def _hashed(self, table: TablePlan) -> dict[str, str]:
-        """Keys by ids, of a table whose ids are hashes."""
+        """Keys by ids, for a table whose ids are hashes."""
         sql = f"SELECT {self._key(table)} FROM {self._place(table)} AS {ALIAS}"
         return {self._id(table, text): text for (text,) in self.connection.execute(sql.encode()) if text is not None}
 
@@ -139,9 +139,9 @@ class PostgresSide:
     def attempt(
         self, user: User, command: str, target: str, id_: str, fields: Mapping[str, Value], tables: Sequence[str]
     ) -> Tried:
-        """Tries to write as ``user``. ``fields`` are of the document; None makes a field NULL.
+        """Attempts a write as ``user``. ``fields`` are the document's; None makes a field NULL.
 
-        Raises :class:`NotSaid` where a field's value has no way back to its column.
+        Raises :class:`NotSaid` if a field's value can't be converted back to its column.
         """
         table = self.tables[target]
         sql, values = self._statement(command, table, id_, fields)
@@ -166,7 +166,7 @@ class PostgresSide:
             planned = next((f for f in table.fields if f.name == name), None)
             made = planned is None or planned.column is None or planned.expression or made_by_postgres(planned)
             if planned is None or (made and command == "insert"):
-                continue  # PostgreSQL makes a new row's own value
+                continue  # PostgreSQL computes the value of a new row.
             column, text = self._column(planned, value)
             columns[column] = (f"%s::{_type_of(table, column)}", text)
         values = [text for _, text in columns.values()]
@@ -232,7 +232,7 @@ class PostgresSide:
 
     def _form(self, planned: FieldPlan, text: str | None) -> object:
         if text is None:
-            # NULL is in Convex what it was filled with.
+            # In Convex, NULL has been filled.
             return None if planned.fill is MISSING or planned.fill is None else planned.conversion.decode(planned.fill)
         if planned.ids is not None:
             return planned.ids.get(text)
@@ -243,12 +243,12 @@ class PostgresSide:
 
 
 def made_by_postgres(planned: FieldPlan) -> bool:
-    """Whether no write may give the field's column a value: a generated one, or an identity that is always its own."""
+    """Whether no write may set the field's column: it is generated, or an identity with GENERATED ALWAYS."""
     return planned.column is not None and (bool(planned.column.generated) or planned.column.identity == "always")
 
 
 def compared_fields(table: TablePlan) -> list[FieldPlan]:
-    """The fields whose values are compared after an attempt: those that a column gives as it is, or as an id."""
+    """The fields to compare after an attempt: those that come from a column unchanged, or as an id."""
     return [
         f
         for f in table.fields
@@ -260,7 +260,7 @@ def compared_fields(table: TablePlan) -> list[FieldPlan]:
 
 
 def forms_of(table: TablePlan, document: Mapping[str, Value]) -> Forms:
-    """A document as the forms that :meth:`PostgresSide.state` gives of its row."""
+    """A document in the form that :meth:`PostgresSide.state` gives for its row."""
     found: Forms = {}
     for planned in compared_fields(table):
         value = document.get(planned.name)

@@ -1,6 +1,8 @@
-"""A live source made anew in the embedded PostgreSQL: its schema and its rows, for trials that it never sees itself.
+"""Rebuilds a live source in the embedded PostgreSQL, with its schema and rows, for attempts that the source must not
+see.
 
-The live database is read in one READ ONLY snapshot: its catalog, and rows by COPY. It is left before anything is tried.
+The live database is read in one READ ONLY snapshot: its catalog, and rows by COPY. The connection ends before any
+attempt.
 """
 
 from __future__ import annotations
@@ -32,14 +34,14 @@ from supavex.rules.proof.services import OF_USERS, Needed, asked_of, needed
 from supavex.settings.settings import Settings
 from supavex.temporary import temporary_folder
 
-#: Rows of a table up to which all are copied. A table that rules ask for by a subquery or a function is copied whole.
+#: Up to this many rows of a table, all are copied. A table that rules query is always copied whole.
 ROWS = 100_000
-#: No trigger runs; names that the source's functions leave to the path are found.
+#: Triggers are off, and the source's functions find names through the search path.
 _FILLING = {"session_replication_role": "replica", "search_path": "public, extensions"}
-#: What differs between versions of Supabase's own tables, which no user of the API writes.
+#: Differences between versions of Supabase's tables in parts that no user of the API writes.
 _OF_VERSIONS = ("column ", "check ", "unique ", "foreign key ")
 
-#: Tables that hold rows of their own, with their columns; of partitions, the table that they are of.
+#: Tables with their own rows and their columns; for partitions, the partitioned table.
 _LOADED = """
 SELECT n.nspname, c.relname, c.relkind = 'p', pg_catalog.array_agg(a.attname::text ORDER BY a.attnum)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -58,23 +60,25 @@ SELECT schemaname, sequencename, last_value FROM pg_catalog.pg_sequences
 WHERE schemaname = ANY(%s) AND last_value IS NOT NULL
 """
 
-#: The texts of the keys of the documents of a table that are looked at; None where ids don't say them.
+#: The texts of the keys of the compared documents of a table; None if ids don't contain them.
 Known = Callable[[TablePlan], Sequence[str] | None]
 
 
 @dataclass(slots=True)
 class Replica:
-    """What became of a live source. ``url``: the replica's, as the owner of its tables.
+    """The rebuilt source."""
 
-    ``partial``: source tables (``schema.table``) of which some rows are there, with what is missing. ``not_tried``:
-    what else is not as it is on the source, in words. ``differences``: tables and what of their definitions differs.
-    """
-
+    #: The replica's address, as the owner of its tables.
     url: str
+    #: The catalog of the replica.
     catalog: Catalog
+    #: The number of copied rows.
     rows: int = 0
+    #: Source tables (``schema.table``) with only some rows, and what is missing.
     partial: dict[str, str] = field(default_factory=dict)
+    #: Other differences to the source, in words.
     not_tried: list[str] = field(default_factory=list)
+    #: Tables with differing definitions, and the difference.
     differences: list[tuple[str, str]] = field(default_factory=list)
 
     def holds(self, table: TablePlan) -> bool:
@@ -88,7 +92,7 @@ def replica(project: Settings, plan: Plan, known: Known) -> Iterator[Replica]:
     assert project.database_url is not None
     chosen = chosen_programs(project.postgres_bin, project.root) if project.postgres_bin else None
     with temporary_folder("rules", "/tmp") as folder:
-        folder.chmod(0o711)  # the embedded server may run as another user, who passes through
+        folder.chmod(0o711)  # The embedded server may run as another user, who needs to pass through.
         database = folder / "database"
         try:
             with servers.running(database, bin_folder=chosen, script=prelude()) as server:
@@ -119,7 +123,7 @@ def replica(project: Settings, plan: Plan, known: Known) -> Iterator[Replica]:
 
 
 def _filled_within(server: servers.Server, project: Settings, fill: Callable[[], Replica]) -> Replica:
-    """What ``fill`` gives, if it takes no more disk and time than a replay of the project may."""
+    """The result of ``fill``, if it takes no more disk and time than a replay of the project may."""
     with Budget(server, 0, Limits(project.replay_gb, project.replay_minutes)) as budget:
         try:
             found = fill()
@@ -149,8 +153,8 @@ def _filled(
 ) -> Replica:
     """Copies the rows, and sets sequences forward.
 
-    Checks, generated columns and views run functions of the source meanwhile. So the role is never the superuser: it
-    is that of the source's files, which reaches nothing of this machine.
+    Checks, generated columns and views run functions of the source meanwhile. So the role is not the superuser: it is
+    the role of the source's files, which reaches nothing of this machine.
     """
     found = Replica(server.url(), Catalog("", ()))
     asking, _ = asked_of(live, schemas, also)
@@ -190,7 +194,7 @@ def _filled(
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """A table that is copied."""
+    """A table to copy."""
 
     schema: str
     name: str
@@ -199,7 +203,7 @@ class _Rows:
 
     @property
     def place(self) -> str:
-        """The table in FROM: of one that others inherit from, its own rows."""
+        """The table in FROM; for a table with inheriting tables, only its own rows."""
         return f"{'' if self.partitioned else 'ONLY '}{quoted(self.schema, self.name)}"
 
 
@@ -228,7 +232,7 @@ def _copy_users(live: psycopg.Connection, made: psycopg.Connection, found: Repli
 def _copy_services(
     live: psycopg.Connection, made: psycopg.Connection, wanted: Iterable[Needed], found: Replica
 ) -> None:
-    """Copies the tables of Supabase's own that are asked for; says what of them is not as it is on the source."""
+    """Copies the requested tables of Supabase. It records how they differ from the source."""
     for one in wanted:
         name = f"{one.schema}.{one.name}"
         if one.missing and one.reached:
@@ -242,12 +246,12 @@ def _copy_services(
 
 
 def _give_access(live: psycopg.Connection, made: psycopg.Connection, table: str, found: Replica) -> None:
-    """Gives a table of Supabase's its row level security, policies and rights of the source."""
+    """Gives a table of Supabase the row level security, policies and rights of the source."""
     for statement in access_statements(live, table):
         try:
             made.execute(statement.encode())
         except psycopg.errors.DuplicateObject:
-            pass  # a policy that was made with those of the source's own tables
+            pass  # The policy was already made with the source's own tables.
         except psycopg.Error as error:
             found.differences.append((table, f"its rights can't be made anew: {_words(error)}: {statement}"))
 
@@ -273,7 +277,7 @@ def _copy_some(
 
 
 def _copy(live: psycopg.Connection, made: psycopg.Connection, source: str, rows: _Rows, found: Replica) -> None:
-    """Copies what ``source`` selects. A table that does not take it is a difference."""
+    """Copies the result of ``source``. A table that refuses it is recorded as a difference."""
     columns = ", ".join(quoted(name) for name in rows.columns)
     read = f"COPY (SELECT {columns} FROM {source}) TO STDOUT"
     write = f"COPY {quoted(rows.schema, rows.name)} ({columns}) FROM STDIN"

@@ -1,4 +1,4 @@
-"""``supavex verify --rules``: the app's functions as each user, and the rules against PostgreSQL."""
+"""``supavex verify --rules``: tests the app's functions as each user, and the rules against PostgreSQL."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from supavex.temporary import temporary_folder
 
 @dataclass(frozen=True, slots=True)
 class RulesProof:
-    """What ``verify --rules`` found. ``builders``: whether there is a rules.ts whose builders were tried."""
+    """The result of ``verify --rules``. ``builders``: whether a rules.ts was tested."""
 
     findings: Findings
     called: Called
@@ -48,16 +48,16 @@ class RulesProof:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing leaks, nothing differs, and something was tried."""
+        """Whether nothing leaks, nothing differs, and something was tested."""
         return not self.findings.wrong and not self.called.leaks and self.tried
 
     @property
     def tried(self) -> bool:
-        """Whether a document was looked at, a write tried, or a function called."""
+        """Whether a document was read, a write attempted, or a function called."""
         return bool(self.findings.reads or self.findings.writes or self.called.calls)
 
     def to_json(self) -> dict[str, Any]:
-        """The contract of ``verify --rules --json``."""
+        """The JSON of ``verify --rules --json``."""
         leaks = [leak.to_json() for leak in self.called.leaks.values()]
         return {
             "ok": self.ok,
@@ -82,9 +82,10 @@ class RulesProof:
 
 
 def prove_rules(project: Settings, users: int | None, progress: Callable[[str], object] = lambda _: None) -> RulesProof:
-    """Tries the rules as nobody and ``users`` users (None: all of them).
+    """Tests the rules as nobody and as ``users`` users (None: all).
 
-    A live source is read, and what is tried is tried on a copy of it. Raises where nothing was migrated here.
+    A live source is only read; the tests run on a copy of it. Raises :class:`~supavex.errors.SupavexError` if nothing
+    was migrated on this machine.
     """
     started = time.monotonic()
     plan, _ = checked_plan(project)
@@ -116,7 +117,7 @@ def prove_rules(project: Settings, users: int | None, progress: Callable[[str], 
 
 
 def prove_builders(project: Settings, users: int, written: Collection[str]) -> tuple[RuleSet, Findings]:
-    """A quick look at rules.ts: reads of all tables as nobody and ``users`` users, and writes of ``written``."""
+    """A quick test of rules.ts: reads of all tables as nobody and as ``users`` users, and writes of ``written``."""
     plan, _ = checked_plan(project)
     rules = rule_set(plan)
     with ExitStack() as stack:
@@ -137,20 +138,25 @@ def prove_builders(project: Settings, users: int, written: Collection[str]) -> t
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """What is compared: the plan's tables, a fork of the deployment with the app, and the source (or its replica)."""
+    """The compared sides."""
 
     plan: Plan
+    #: The compared tables.
     tables: list[TablePlan]
+    #: A fork of the deployment with the app.
     deployment: Deployment
+    #: The source or its replica.
     connection: psycopg.Connection
+    #: The app's folder.
     app: Path
+    #: None for a source of files.
     replica: Replica | None = None
 
 
 def try_rules(
     sides: Sides, users: int | None, progress: Callable[[str], object], *, builders: bool
 ) -> tuple[Findings, Called, list[str]]:
-    """Everything as each user; what can't be tried."""
+    """Runs all tests as each user. The last result lists what can't be tested."""
     numbers = {name: number for number, name in sides.deployment.table_names().items()}
     rules = rule_set(sides.plan)
     chosen = choose_users(sides.connection, sides.plan, numbers, users)
@@ -179,14 +185,14 @@ def try_rules(
 
 @dataclass(slots=True)
 class _Visible:
-    """What PostgreSQL shows of each table, asked once for each user. ``some``: ids of tables that it has in part."""
+    """What PostgreSQL shows of each table, queried once for each user. ``some``: the ids of partly copied tables."""
 
     postgres: PostgresSide
     some: Mapping[str, set[str]]
     seen: dict[tuple[str, str | None], set[str] | None] = field(default_factory=dict)
 
     def of(self, table: str, id_: str, user: User) -> bool | str:
-        """Whether the user sees the row of a document; why that is not known."""
+        """Whether the user sees the row of a document; a text if that is unknown."""
         if table in self.some and id_ not in self.some[table]:
             return "a document whose row was not copied"
         if (table, user.id) not in self.seen:
@@ -197,7 +203,7 @@ class _Visible:
 
 
 def looked_at(deployment: Deployment, table: TablePlan) -> list[str] | None:
-    """The texts of the keys of the documents of a table that are looked at; None where ids are hashes of them."""
+    """The texts of the keys of the compared documents of a table; None if ids are hashes of them."""
     assert table.key is not None
     texts = []
     for document in itertools.islice(deployment.documents(table.target), WHOLE):
@@ -219,7 +225,9 @@ def _hiding(rules: RuleSet, tables: list[TablePlan]) -> dict[str, str]:
 
 
 def moved_tables(plan: Plan, deployment: Deployment) -> list[TablePlan]:
-    """The tables that are compared: those that move. Raises where the deployment holds nothing of them."""
+    """The compared tables: those that move. Raises :class:`~supavex.errors.SupavexError` if the deployment holds none
+    of their documents.
+    """
     tables = [t for t in plan.moving if t.key is not None and t.key.form != "row"]
     if not any(deployment.count(table.target) for table in tables):
         message = "the local deployment holds no document of the tables that move."
@@ -229,7 +237,7 @@ def moved_tables(plan: Plan, deployment: Deployment) -> list[TablePlan]:
 
 @contextmanager
 def fork(project: Settings) -> Iterator[Deployment]:
-    """A copy of the local deployment, thrown away in the end."""
+    """A temporary copy of the local deployment."""
     path = project.state / "deployment.sqlite3"
     if not path.exists():
         raise SupavexError("SchemaNotDeployed", "the deployment has no schema yet.", hint="Run `supavex deploy` first.")

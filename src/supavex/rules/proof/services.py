@@ -1,4 +1,4 @@
-"""Tables of Supabase's services that rules ask for (``auth.mfa_factors``, ``storage.objects``): what is copied."""
+"""Copies tables of Supabase's services that rules read (``auth.mfa_factors``, ``storage.objects``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psycopg
 from supavex.postgres.inspection import SYSTEM_SCHEMAS
 from supavex.rules.proof.asked import Text, texts
 
-#: Tables that are copied, with the columns that are not: secrets stay where they are.
+#: Tables that are copied, with the columns that are left out because they hold secrets.
 _COPIED: dict[tuple[str, str], tuple[str, ...]] = {
     ("auth", "identities"): (),
     ("auth", "sessions"): ("refresh_token_hmac_key",),
@@ -22,7 +22,7 @@ _COPIED: dict[tuple[str, str], tuple[str, ...]] = {
     ("storage", "objects"): (),
     ("storage", "prefixes"): (),
 }
-#: Of auth.users: what rules and claims read. Passwords and tokens stay where they are.
+#: The columns of auth.users that rules and claims read. Passwords and tokens are left out.
 OF_USERS = (
     "id", "aud", "role", "email", "phone", "email_confirmed_at", "phone_confirmed_at", "last_sign_in_at",
     "raw_app_meta_data", "raw_user_meta_data", "is_super_admin", "is_sso_user", "is_anonymous", "banned_until",
@@ -45,9 +45,9 @@ SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to
 
 
 def asked_of(live: psycopg.Connection, schemas: list[str], also: Sequence[str]) -> tuple[list[Text], list[str]]:
-    """The texts that may read tables, and the services' tables (``schema.table``) whose policies are among them.
+    """The texts that may read tables, and the services' tables (``schema.table``) with a policy among these texts.
 
-    A policy of a table that rules ask for may ask for others.
+    A policy of a table that rules read may read further tables.
     """
     tables = sorted({"auth.users", "auth.identities", *also})
     while True:
@@ -60,7 +60,7 @@ def asked_of(live: psycopg.Connection, schemas: list[str], also: Sequence[str]) 
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """A table of a service's that is copied with ``columns``. ``missing``: why the copy is not what rules ask for."""
+    """A service's table that is copied with ``columns``. ``missing``: why the copy lacks something that rules read."""
 
     schema: str
     name: str
@@ -72,7 +72,7 @@ class Needed:
 def needed(
     live: psycopg.Connection, made: psycopg.Connection, found: Sequence[Text], own: Sequence[str], also: Sequence[str]
 ) -> Iterator[Needed]:
-    """The services' tables that texts ask for, and ``also`` (``schema.table``); none of the schemas ``own``."""
+    """The services' tables that texts read, and ``also`` (``schema.table``); none of the schemas ``own``."""
     schemas = [name for name in SYSTEM_SCHEMAS if name not in own and name not in ("information_schema", "extensions")]
     for schema, name, kind, readable, columns in live.execute(_TABLES, (schemas,)).fetchall():
         asking = [text for text in found if text.names_in(schema, name)]
@@ -100,7 +100,7 @@ def needed(
 
 
 def _asked_by(texts: Sequence[Text], what: str) -> str:
-    """Who asks for what, in words."""
+    """The texts that read something, in words."""
     first = next((text for text in texts if text.reached), texts[0] if texts else None)
     if first is None:
         return f"[users] asks for {what}"

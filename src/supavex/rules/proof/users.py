@@ -1,4 +1,6 @@
-"""Who the rules are tried as: nobody, and users of the source, each with the claims of a token on both sides."""
+"""Chooses the users as whom the rules are tested: nobody, and users of the source with a token's claims on
+both sides.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,13 @@ from supavex.mapping.plan import Plan
 from supavex.postgres.connection import quoted
 
 ISSUER = "https://users.supavex.test"
-#: Rows of one column that are looked at for the users who appear in them.
+#: The most rows of one column that are searched for users.
 _SAMPLE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user: the claims that PostgreSQL gets, and the identity that Convex gives (None: nobody is signed in)."""
+    """A user: the claims for PostgreSQL, and the identity for Convex (None: nobody is signed in)."""
 
     id: str | None
     claims: str
@@ -29,7 +31,7 @@ class User:
 
     @property
     def role(self) -> str:
-        """The role that PostgreSQL takes on."""
+        """The role in PostgreSQL."""
         return "anon" if self.id is None else "authenticated"
 
     def __str__(self) -> str:
@@ -41,7 +43,7 @@ NOBODY = User(None, json.dumps({"role": "anon"}), None)
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Users to try, and those that can't be, with the reason."""
+    """The chosen users, and users that can't be tested, with the reason."""
 
     users: tuple[User, ...]
     not_tried: tuple[str, ...]
@@ -50,8 +52,8 @@ class Chosen:
 def choose_users(connection: psycopg.Connection, plan: Plan, numbers: Mapping[str, int], count: int | None) -> Chosen:
     """Nobody, and ``count`` users (None: all), first one of each kind.
 
-    A user's kind is the set of columns that their id appears in, with the other short values of those rows (roles,
-    states), and the keys and texts of their app_metadata.
+    A user's kind is the set of columns with the user's id, with the other short values of those rows (roles, states),
+    and the keys and texts of the app_metadata.
     """
     found: dict[str, dict[str, Any]] = {}
     if _there(connection):
@@ -88,7 +90,7 @@ def _of_metadata(metadata: Any) -> set[str]:
 
 
 def _appearances(connection: psycopg.Connection, plan: Plan) -> Iterator[tuple[str, str]]:
-    """Users by the columns that refer to ``auth.users``, each with what tells kinds of rows apart."""
+    """Users by the columns that refer to ``auth.users``, each with the values that distinguish kinds of rows."""
     for table in plan.tables:
         source = table.source
         columns = [
@@ -109,7 +111,7 @@ def _appearances(connection: psycopg.Connection, plan: Plan) -> Iterator[tuple[s
 
 
 def _spread(ids: Sequence[str], signatures: Mapping[str, set[str]]) -> list[str]:
-    """The ids in such an order that each next one brings most of what none before has."""
+    """The ids in an order in which each adds the most that no earlier one has."""
     left, ordered, met = sorted(ids), list[str](), set[str]()
     while left:
         best = max(left, key=lambda id_: len(signatures.get(id_, set()) - met))
@@ -122,7 +124,7 @@ def _spread(ids: Sequence[str], signatures: Mapping[str, set[str]]) -> list[str]
 
 
 class _Subjects:
-    """The subject of a user's identity, as ``[users]`` of supavex.toml has it. ``why``: what the last one lacked."""
+    """The subject of a user's identity, by ``[users]`` of supavex.toml. ``why``: what the last user lacked."""
 
     def __init__(self, connection: psycopg.Connection, plan: Plan, numbers: Mapping[str, int]) -> None:
         self.connection, self.plan, self.numbers = connection, plan, numbers
@@ -136,7 +138,7 @@ class _Subjects:
                 self._ids |= load_id_file(plan.project.root / name, name)
 
     def of(self, id_: str) -> str | None:
-        """The subject of the user with that id; None where none can be told."""
+        """The subject of the user with that id; None if it is unknown."""
         users = self.plan.project.users
         if users.field:
             return self._of_field(id_)
@@ -149,7 +151,7 @@ class _Subjects:
         return id_
 
     def _of_field(self, id_: str) -> str | None:
-        """What the field of the users' table holds for the user, from the source's own column."""
+        """The value of the users' table's field for the user, from the source's column."""
         target, _, name = self.plan.project.users.field.partition(".")
         table = self.plan.to_target(target)
         self.why = f"{target} has no row of it with {name}"

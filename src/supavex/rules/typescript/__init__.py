@@ -1,1 +1,1 @@
-"""From the typed form to TypeScript: the policies, and the database wrapper that holds to them."""
+"""Writes the typed form as TypeScript: the policies, and the database wrapper that enforces them."""

@@ -1,8 +1,8 @@
 """Expressions as TypeScript, with SQL's three-valued logic.
 
-Each boolean is written in one of two ways: as what is true where SQL's value is true (:meth:`Writer.true`), or as what
-is true where SQL's value is false (:meth:`Writer.false`); where it is NULL, neither is. A condition asks for the first
-alone, so that most policies read as a person would write them.
+A boolean has two translations: one that is true exactly if SQL's value is true (:meth:`Writer.true`), and one that is
+true exactly if SQL's value is false (:meth:`Writer.false`). If SQL's value is NULL, both are false. A condition needs
+only the first, so that most policies look as a person would write them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from supavex.rules.form import (
 )
 from supavex.rules.typescript.notation import binds_less, grouped, key, literal, member, quoted, type_text
 
-#: Characters of a line that is not broken.
+#: The most characters of an unbroken line.
 _WIDTH = 100
 _NATIVE = ("text", "uuid", "id", "clerk", "number", "int64", "boolean", "moment", "date", "time", "interval")
 
@@ -58,14 +58,14 @@ class Writer:
         return self.true(expression)
 
     def not_false(self, expression: Expression) -> str:
-        """What is true where a check constraint fails."""
+        """TypeScript that is true if a check constraint fails."""
         self._seen = Counter(_fields(expression))
         return self.false(expression)
 
     # Booleans
 
     def true(self, e: Expression) -> str:
-        """What is true where ``e`` is true, and only there."""
+        """TypeScript that is true exactly if ``e`` is true."""
         match e:
             case Constant():
                 return "true" if e.value is True else "false"
@@ -99,7 +99,7 @@ class Writer:
                 return f"{grouped(self.value(e))} === true" if not self._repeated(e) else self._same(e, "true")
 
     def false(self, e: Expression) -> str:
-        """What is true where ``e`` is false, and only there."""
+        """TypeScript that is true exactly if ``e`` is false."""
         match e:
             case Constant():
                 return "true" if e.value is False else "false"
@@ -159,13 +159,13 @@ class Writer:
         return f"{self._use(name)}({one}, {other})"
 
     def _native(self, side: Expression) -> bool:
-        """Whether JavaScript's own operators take the side as it is."""
+        """Whether JavaScript's operators work on the expression directly."""
         if isinstance(side, Field):
             return not self._repeated(side)
         return isinstance(side, Constant | Claim | Variable)
 
     def _repeated(self, e: Expression) -> bool:
-        """Whether the rule reads the field several times: TypeScript would narrow its type by the first."""
+        """Whether the rule reads the field several times. TypeScript would narrow its type by the first read."""
         return isinstance(e, Field) and self._seen[e.row, e.name] > 1
 
     def _same(self, e: Expression, value: str) -> str:
@@ -209,7 +209,7 @@ class Writer:
     # Values
 
     def value(self, e: Expression) -> str:
-        """The value, ``null`` or ``undefined`` where it is NULL."""
+        """The value; ``null`` or ``undefined`` for NULL."""
         match e:
             case Constant():
                 return literal(e.value, e.kind)
@@ -288,7 +288,7 @@ class Writer:
     def _level(
         self, select: Select, at: int, parts: list[Expression]
     ) -> tuple[Source, list[Expression], list[Expression]]:
-        """The table at a level, and the conditions that can be looked at there, and those that can't yet."""
+        """The table at a level, the conditions that can be tested there, and those that can't yet."""
         later_rows = {source.row for source in select.sources[at + 1 :]}
         here = [part for part in parts if not rows_in(part) & later_rows]
         return select.sources[at], here, [part for part in parts if rows_in(part) & later_rows]
@@ -344,7 +344,7 @@ class Writer:
         return f"[{', '.join(f'...({each})' for each in found)}]"
 
     def _not_in(self, e: InSelect) -> str:
-        """No row equals the left side, and none may: NOT IN is true."""
+        """NOT IN, which is true if no row equals the left side and no row may equal it."""
         assert e.select.output is not None
         differs = self._compare("<>", Compare(form.BOOLEAN, True, "=", e.left, e.select.output))
         parts = list(_parts(e.select.condition))
@@ -380,7 +380,7 @@ def _parts(condition: Expression | None) -> Iterable[Expression]:
 
 
 def _fields(found: object) -> Iterable[tuple[str, str]]:
-    """Each reading of a field in a form, by row and name."""
+    """Each field in a form, by row and name, as often as it occurs."""
     waiting: list[object] = [found]
     while waiting:
         one = waiting.pop()

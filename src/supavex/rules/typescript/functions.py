@@ -8,7 +8,7 @@ from supavex.rules.typescript.notation import quoted, type_of
 
 
 def function_text(function: Function, used: set[str]) -> str:
-    """The whole function with a comment that says what it was."""
+    """The whole function, with a comment that names its source."""
     writer = Writer(used)
     parameters = ["caller: Caller"]
     for name, kind, nullable in function.parameters:

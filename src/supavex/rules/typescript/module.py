@@ -1,4 +1,4 @@
-"""The whole of ``convex/rules.ts``: policies by table, constraints, functions, and the wrapper of the database."""
+"""Writes ``convex/rules.ts``: policies by table, constraints, functions, and the wrapper of the database."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ import {
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """The text of rules.ts, and how the rows of each table that a caller may see are found."""
+    """The text of rules.ts, and for each table how the rows that a caller may see are found."""
 
     text: str
     visible: Mapping[str, Visibility]
@@ -79,7 +79,7 @@ def _headed(body: str) -> str:
 
 
 def is_changed(text: str) -> bool:
-    """Whether a rules.ts that supavex wrote has been changed by hand since."""
+    """Whether a person has changed a rules.ts that supavex wrote."""
     found = _DIGEST.search(text)
     if found is None:
         return True
@@ -144,13 +144,13 @@ def _arrow(text: str) -> str:
 
 
 def _bare(sql: str) -> str:
-    """An expression without the parentheses around all of it."""
+    """An expression without the parentheses around the whole of it."""
     sql = sql.strip()
     return sql[1:-1] if grouped_whole(sql) else sql
 
 
 def grouped_whole(sql: str) -> bool:
-    """Whether one pair of parentheses is around the whole of ``sql``."""
+    """Whether one pair of parentheses encloses the whole of ``sql``."""
     if not (sql.startswith("(") and sql.endswith(")")):
         return False
     depth = 0
@@ -271,7 +271,7 @@ def _way_text(way: Way, used: set[str]) -> str:
 
 
 def _identity(rules: RuleSet) -> tuple[str, set[str]]:
-    """How the caller's identity becomes ``auth.uid()``, and the runtime's functions that this needs."""
+    """The code that converts the caller's identity to ``auth.uid()``, and the runtime's functions that it needs."""
     users = rules.plan.project.users
     uid, sub = _UIDS["convex-auth" if users.kind == "convex-auth" and not users.field else "subject"]
     used: set[str] = set()
@@ -317,7 +317,7 @@ def _database() -> str:
 
 
 def _runtime(used: set[str]) -> str:
-    """Those functions of sql.ts that are called, and those that they call."""
+    """The called functions of sql.ts, with those that they call."""
     blocks = _blocks(_resource("sql.ts"))
     wanted: dict[str, None] = {}
     waiting = sorted(used)

@@ -1,4 +1,4 @@
-"""TypeScript's notation: names, constants, types, and where parentheses are needed."""
+"""TypeScript's notation: names, constants, types, and necessary parentheses."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def literal(value: object, kind: Kind) -> str:
 
 
 def grouped(text: str) -> str:
-    """``text`` in parentheses, if an operator stands in it outside of any bracket."""
+    """``text`` in parentheses, if it has an operator outside brackets."""
     depth, at = 0, 0
     while at < len(text):
         character = text[at]
@@ -79,7 +79,9 @@ def binds_less(part: str, sign: str) -> bool:
         " ? " in bare
         or " ?? " in bare
         or " => " in bare
-        or (sign == " || " and re.search(r" &&\s", bare) is not None)  # a long one ends its line with the operator
+        or (
+            sign == " || " and re.search(r" &&\s", bare) is not None
+        )  # The line of a long expression ends with the operator.
         or (sign == " && " and re.search(r" \|\|\s", bare) is not None)
     )
 
@@ -99,5 +101,5 @@ def type_of(kind: Kind) -> str:
 
 
 def type_text(e: Expression) -> str:
-    """TypeScript's type of an expression, with what stands for NULL."""
+    """TypeScript's type of an expression, including its form of NULL."""
     return f"{type_of(e.kind)}{' | null | undefined' if e.nullable else ''}"
