@@ -1,4 +1,4 @@
-"""A Convex deployment in one process, on one SQLite file. Knows Convex, and nothing of PostgreSQL."""
+"""A Convex deployment in one process, on one SQLite file. This package knows Convex, and does not know PostgreSQL."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ __all__ = ["Deployment", "FunctionFailed", "Query"]
 
 
 def __getattr__(name: str) -> object:
-    # What runs functions is loaded by who does.
+    # The modules that run functions are imported only when they are used.
     if name == "FunctionFailed":
         from supavex.deployment.functions.in_process import FunctionFailed
 

@@ -1,4 +1,4 @@
-"""A deployment: its database, the app's functions over it, and the loading of archives into it."""
+"""A deployment: its database, the app's functions on it, and the loading of archives."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Deployment(Database):
-    """A deployment in the SQLite file ``path``, made where it is missing. A context manager.
+    """A deployment in the SQLite file ``path``, which is created if it is missing. A context manager.
 
-    Every method that writes is one transaction. Errors carry Convex's codes. Without ``durable`` a commit does not wait
-    for the disk: for tests, whose file is of no use after a power failure.
+    Every method that writes is one transaction. Errors have Convex's codes. Without ``durable``, commits do not wait
+    for the disk. That suits tests, whose file is not needed after a power failure.
     """
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
@@ -34,8 +34,8 @@ class Deployment(Database):
 
     @property
     def functions(self) -> Functions:
-        """The app's functions that were pushed; see :mod:`supavex.deployment.functions`."""
-        # One for all threads: two would take each other's commits for those of another process.
+        """The pushed functions of the app; see :mod:`supavex.deployment.functions`."""
+        # One object for all threads: two would take each other's commits for those of another process.
         with self._making:
             if self._functions is None:
                 # Deno is an extra.
@@ -48,12 +48,13 @@ class Deployment(Database):
     def run(
         self, path: str, args: Mapping[str, Value] | None = None, *, user: Mapping[str, Value] | None = None
     ) -> Value:
-        """Runs one of the app's functions, an internal one too: ``run("articles:list", {"slug": "a"})``; its result.
+        """Runs one of the app's functions, public or internal: ``run("articles:list", {"slug": "a"})``. Returns its
+        result.
 
         Values are Python's: float for ``v.number()``, int for ``v.int64()``, str, bool, None, bytes, list, dict. An int
-        is taken as a float where the function's validator asks for one, or has none. ``user`` is what
-        ``ctx.auth.getUserIdentity()`` is to give: ``issuer`` and ``subject``, and any other claims. Raises
-        :class:`~supavex.deployment.functions.in_process.FunctionFailed` where the function throws.
+        is converted to a float if the function's validator asks for one, or if it has none. ``user`` is the result of
+        ``ctx.auth.getUserIdentity()``: ``issuer`` and ``subject``, and any other claims. Raises
+        :class:`~supavex.deployment.functions.in_process.FunctionFailed` if the function throws.
         """
         from supavex.deployment.functions.in_process import run_now
 
@@ -63,36 +64,39 @@ class Deployment(Database):
         return run_now(self.functions, path, dict(args or {}), user)
 
     def run_scheduled(self, *, until: float | None = None) -> int:
-        """Runs the scheduled functions that are due, and those that they schedule in turn; how many.
+        """Runs the scheduled functions that are due, and those that they schedule in turn. Returns their number.
 
-        ``until``: seconds since 1970; by default now. Nothing runs by itself in a deployment that is not served.
+        ``until``: seconds since 1970; by default now. Without a server, a deployment runs nothing by itself.
         """
         from supavex.deployment.functions.in_process import run_scheduled
 
         return run_scheduled(self.functions, until)
 
     def advance(self, seconds: float) -> int:
-        """Turns the deployment's clock forward, and runs what is due on the way, in its order; how many runs.
+        """Sets the deployment's clock forward, and runs in order what becomes due. Returns the number of runs.
 
-        Scheduled functions and cron jobs each run at their own moment: ``Date.now()`` in queries and mutations, and
-        ``_creationTime``, are the turned clock's. Actions see the machine's own. Nothing runs by itself in a deployment
-        that is not served.
+        Scheduled functions and cron jobs each run at their own time: ``Date.now()`` in queries and mutations, and
+        ``_creationTime``, follow the deployment's clock. Actions see the machine's clock. Without a server, a
+        deployment runs nothing by itself.
         """
         from supavex.deployment.functions.in_process import advance
 
         return advance(self.functions, seconds)
 
     def set_environment(self, variables: Mapping[str, str | None]) -> None:
-        """Sets environment variables of the functions; None removes one. Raises for names and values Convex refuses."""
+        """Sets environment variables of the functions; None removes one. Raises for names and values that Convex
+        refuses.
+        """
         from supavex.deployment.functions.modules import change_variables
 
         change_variables(self.store, [{"name": name, "value": value} for name, value in variables.items()])
 
     def load(self, archive: Path) -> dict[str, int]:
-        """Puts the tables of a snapshot archive in the place of those that are there; documents by table.
+        """Replaces tables by those of a snapshot archive. Returns the number of documents by table.
 
-        The archive is what ``supavex migrate --out`` or ``npx convex export`` writes. Its ids and creation times are
-        kept, each document is held against the schema, and it is all or nothing. Stored files are left out.
+        The archive is one of ``supavex migrate --out`` or ``npx convex export``. Its ids and creation times are kept,
+        and each document is checked against the schema. Either all tables are loaded or none. Stored files are left
+        out.
         """
         from supavex.convex.snapshot import SnapshotArchive
         from supavex.deployment.transfer.importing import import_snapshot

@@ -1,4 +1,4 @@
-"""Starts and stops the server: one a folder, on ports that are free, its key in a file of the owner's own."""
+"""Starts and stops the server: one for a folder, on free ports, with its key in a file that only the owner can read."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _MAX_MESSAGE_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Where the deployment is kept, and where it listens. Port 0 takes any that is free."""
+    """The folder of the deployment, and where the server listens. Port 0 means any free port."""
 
     folder: Path
     host: str = "127.0.0.1"
     port: int = 3210
     site_port: int = 3211
-    #: The hosts that actions may fetch from, and keys of auth.config.ts; ``*`` is any.
+    #: The hosts from which actions, and the reader of auth.config.ts's keys, may fetch; ``*`` is any.
     fetch_hosts: frozenset[str] = frozenset()
 
 
 def data_folder(folder: Path, *, ignored: bool) -> Path:
-    """Makes the folder of a deployment; ``ignored``: for git, too. Raises where nothing can be written there."""
+    """Makes the folder of a deployment. ``ignored``: add a .gitignore. Raises if nothing can be written there."""
     folder = folder.resolve()
     try:
         files.chosen_folder(folder)
@@ -56,7 +56,7 @@ def data_folder(folder: Path, *, ignored: bool) -> Path:
 
 
 def held(folder: Path) -> AbstractContextManager[None]:
-    """Holds ``folder`` against a second server. Raises where another one has it."""
+    """Holds ``folder`` against a second server. Raises if another server has it."""
 
     def busy(holder: str) -> SupavexError:
         return UsageError(
@@ -71,7 +71,7 @@ def held(folder: Path) -> AbstractContextManager[None]:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends small packets at once on sockets that say that they are TCP's, and on no others.
+    # asyncio disables the delay of small packets only for sockets that are marked as TCP.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -87,12 +87,12 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _own_names(host: str) -> set[str]:
-    """How others call this machine, where it listens to more than itself: by its name and its addresses."""
+    """The names and addresses of this machine for others, if the server listens on more than the local interface."""
     if host in ("127.0.0.1", "localhost", "::1"):
         return set()
     name = socket.gethostname()
     names = {name, socket.getfqdn()}
-    with suppress(OSError):  # a machine whose own name leads nowhere
+    with suppress(OSError):  # The machine's own name may not resolve.
         names |= {str(found[4][0]) for found in socket.getaddrinfo(name, None)}
     return names
 
@@ -100,14 +100,14 @@ def _own_names(host: str) -> set[str]:
 def serve(settings: ServeOptions, say: Callable[[Host], None]) -> None:
     """Serves until the process is told to stop. ``say`` is called once, when the ports listen."""
     for name in settings.fetch_hosts - {"*"}:
-        allowed_host(name)  # raises for one that names no host
+        allowed_host(name)  # This raises an error for a name that is not a host.
     allow_files(2 * MAX_CONNECTIONS + 256)
     with held(settings.folder):
         close_to_others(settings.folder, PRIVATE_FILES, PRIVATE_FOLDERS)
         listener = _listen(settings.host, settings.port)
         site = _listen(settings.host, settings.site_port)
         try:
-            # Who listens to every address is reached on this machine by its own.
+            # A server on all addresses is reached on this machine by the loopback address.
             reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
             shown = f"[{reached}]" if ":" in reached else reached
             port, site_port = listener.getsockname()[1], site.getsockname()[1]
@@ -136,7 +136,7 @@ def _server(host: Host) -> _Server:
         http=HttpConnection,
         ws=WebSocketConnection,
         ws_max_size=_MAX_MESSAGE_BYTES,
-        # As with Convex's own server: between programs of one machine, packing takes longer than it saves.
+        # As with Convex's own server: between programs of one machine, compression takes longer than it saves.
         ws_per_message_deflate=False,
         ws_ping_interval=5,
         timeout_graceful_shutdown=5,
@@ -147,9 +147,10 @@ def _server(host: Host) -> _Server:
 
 @contextmanager
 def _told_to_stop(server: _Server) -> Iterator[None]:
-    """Has the server told of a signal to stop, whenever it comes.
+    """Tells the server to stop when a signal arrives.
 
-    As an exception, it could be raised where nobody hears it, as in a finalizer, and the server would go on.
+    An exception in its place could be raised in a finalizer, for example, where it would be lost and the server would
+    continue.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -163,7 +164,7 @@ def _told_to_stop(server: _Server) -> Iterator[None]:
 
 
 class _Server(uvicorn.Server):
-    """Tells whoever waits on the host when it is to stop, so that no long poll holds it up."""
+    """Wakes waiting requests of the host when it stops, so that no long poll delays it."""
 
     def __init__(self, config: uvicorn.Config, host: Host) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""The dashboard: what a served deployment holds, as pages that are readable without a script. It changes nothing."""
+"""The dashboard: the contents of a served deployment as pages that need no script. It changes nothing."""
 
 from supavex.deployment.dashboard.routes import routes
 

@@ -1,4 +1,4 @@
-"""One document: its fields, what it refers to, and what refers to it."""
+"""One document: its fields, its references, and the references to it."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ from supavex.errors import SupavexError
 
 @dataclass(frozen=True, slots=True)
 class DocumentPage:
-    """A document of a table, or of ``_storage``: then ``address`` is where its file is."""
+    """A document of a table, or of ``_storage``. For ``_storage``, ``address`` is the path of its file."""
 
     template: ClassVar[str] = "document.html"
     section: ClassVar[str] = "tables"
     table: str
     document: Document
-    #: What the schema says of a field, by its name.
+    #: The types of fields in the schema, by field.
     types: Mapping[str, str]
     references: list[Reference]
-    #: None where there is no schema to say which fields may refer to it.
+    #: None without a schema, which names the fields that may refer to the document.
     referring: list[Referring] | None
     names: Mapping[int, str]
     address: str
 
     @property
     def label(self) -> str:
-        """What to call it."""
+        """The document's label, or its id."""
         return label_of(self.document)
 
     @property
     def title(self) -> str:
-        """Its name, and its table's."""
+        """The document's name, and its table's."""
         return f"{self.label or self.document['_id']} · {self.table}"
 
     def followed(self, field: str) -> list[Reference]:
-        """The references that stand in one of its fields."""
+        """The references in one of its fields."""
         starts = (f"{field}.", f"{field}[")
         return [r for r in self.references if r.path == field or r.path.startswith(starts)]
 
     @property
     def fields(self) -> list[str]:
-        """Its fields: the id, those of the schema in its order (it may lack some), the others, the creation time."""
+        """Its fields: the id, those of the schema in order (some may be absent), the others, the creation time."""
         others = sorted(field for field in self.document if not field.startswith("_"))
         return list(dict.fromkeys(["_id", *self.types, *others, "_creationTime"]))
 

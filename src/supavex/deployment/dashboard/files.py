@@ -1,4 +1,4 @@
-"""Stored files."""
+"""The page of stored files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLUMNS = "internal_id, name, created, sha256, size, content_type"
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A stored file as its document in ``_storage``, and the path where it can be fetched."""
+    """A stored file: its document in ``_storage``, and the path of its contents."""
 
     document: Document
     address: str
@@ -36,12 +36,12 @@ class FilesPage:
     files: list[FileRow]
     count: int
     total_bytes: int
-    #: How many files come before these.
+    #: The number of files before these.
     skipped: int
 
     @property
     def next(self) -> int | None:
-        """What ``after`` is for the next page; None where there is none."""
+        """The value of ``after`` for the next page; None if there is none."""
         shown = self.skipped + len(self.files)
         return shown if shown < self.count else None
 

@@ -1,4 +1,4 @@
-"""The filter of a table's page: a field, and a value as a person types it."""
+"""The filter of a table's page: a field, and a value that a person types."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,4})?")
 _BYTES = re.compile(r'Bytes\("([A-Za-z0-9+/=]*)"\)')
 
 
-#: How a filter compares, and what the page calls it.
+#: The filter's operators, with their names on the page.
 OPERATORS = {
     "eq": "is",
     "neq": "is not",
@@ -49,7 +49,8 @@ _ORDERS: dict[str, Callable[[bytes, bytes], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Documents whose ``field`` (a dotted path) compares with ``value``; :data:`UNDEFINED` stands for no such field.
+    """A filter for documents whose ``field`` (a dotted path) compares with ``value``; :data:`UNDEFINED` is a missing
+    field.
 
     ``operator`` is one of :data:`OPERATORS`. Values of different types compare in Convex's order.
     """
@@ -59,12 +60,12 @@ class Filter:
     operator: str = "eq"
 
     def keeps(self, document: Document) -> bool:
-        """Whether ``document`` is one of them."""
+        """Whether ``document`` matches."""
         found = field_at(document, self.field)
         if self.operator == "contains":
             return isinstance(found, str) and str(self.value).casefold() in found.casefold()
         if self.operator in _ORDERS:
-            # What lacks the field is less than all values in Convex's order, and no answer to a question for values.
+            # A missing field is less than all values in Convex's order, but a search for values should not find it.
             return found is not UNDEFINED and _ORDERS[self.operator](order_key(found), order_key(self.value))
         absent = found is UNDEFINED or self.value is UNDEFINED
         equal = found is self.value if absent else same(found, self.value)
@@ -74,9 +75,9 @@ class Filter:
 def read_filter(
     field: str, text: str, definition: TableDefinition | None, names: Mapping[int, str], compared: str = "eq"
 ) -> Filter:
-    """The filter that a person means: of the values that ``text`` may stand for, the first that fits the field.
+    """The filter for ``text``: the first value with that text that fits the field.
 
-    Without a fitting one, what Convex would write as ``text``. Raises ``BadParameter`` for an unknown operator.
+    If none fits, the value that Convex prints as ``text``. Raises ``BadParameter`` for an unknown operator.
     """
     if compared not in OPERATORS:
         raise SupavexError("BadParameter", f"the operator is one of {', '.join(OPERATORS)}.", hint="Leave it out.")
@@ -106,7 +107,7 @@ def _candidates(text: str) -> list[Value]:
 
 
 def _written(text: str) -> Value:
-    """The value that Convex writes as ``text``; None where there is none but a constant."""
+    """The value that Convex prints as ``text``; None if that is not a constant."""
     if _INT64.fullmatch(text):
         number = int(text[:-1])
         return None if value_problem(number) else number

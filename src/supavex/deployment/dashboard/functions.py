@@ -1,4 +1,4 @@
-"""The functions that were pushed."""
+"""The page of pushed functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from supavex.errors import SupavexError
 
 @dataclass(frozen=True, slots=True)
 class FunctionRow:
-    """A function: how an app names it, and what it takes and returns."""
+    """A function: its name for an app, its arguments and its result."""
 
     name: str
     kind: str
@@ -28,7 +28,7 @@ class FunctionRow:
 
 @dataclass(frozen=True, slots=True)
 class CronRow:
-    """A cron job: what it calls and when, and its next and its last run. Times are as ISO 8601 writes them, in UTC."""
+    """A cron job: its function and schedule, its next run and its last run. Times are ISO 8601, UTC."""
 
     name: str
     path: str
@@ -36,14 +36,15 @@ class CronRow:
     schedule: str
     next: str
     last: str | None
-    #: ``success`` or ``err`` of the last run, and its error.
+    #: ``success`` or ``err`` of the last run; None if there was none.
     status: str | None
+    #: The error of the last run.
     error: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledRow:
-    """A job of ``ctx.scheduler``: its function, its state, and when it is due and has ended (milliseconds)."""
+    """A job of ``ctx.scheduler``: its function, its state, when it is due and when it ended (milliseconds)."""
 
     name: str
     state: str
@@ -51,7 +52,7 @@ class ScheduledRow:
     ended: float | None
 
 
-#: Scheduled jobs that the page shows.
+#: The most scheduled jobs on the page.
 _MOST_SCHEDULED = 100
 
 
@@ -63,11 +64,12 @@ class FunctionsPage:
     section: ClassVar[str] = "functions"
     title: ClassVar[str] = "Functions"
     functions: list[FunctionRow]
-    #: Method and path.
+    #: Method and path of each HTTP route.
     routes: list[tuple[str, str]]
     crons: list[CronRow]
-    #: The newest jobs of ``ctx.scheduler``, and how many older ones there are.
+    #: The newest jobs of ``ctx.scheduler``.
     scheduled: list[ScheduledRow]
+    #: The number of older jobs.
     scheduled_left_out: int
 
     def to_json(self) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def _scheduled(document: Document) -> ScheduledRow:
 
 
 def _cron_rows(asked: Asked) -> list[CronRow]:
-    """The cron jobs, the one that is due first first."""
+    """The cron jobs, by the time of their next run."""
     store = asked.deployment.store
     runs = {run["name"]: run for run in crons.run_documents(store)}
     rows = []

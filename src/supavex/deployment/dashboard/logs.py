@@ -1,4 +1,4 @@
-"""What the functions and the server have logged, as far as the server still has it."""
+"""The page of the log: the entries of functions and the server that the server still has."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _MAX_CHARACTERS = 4000
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """An entry: when (milliseconds since 1970), what it is of, and its lines."""
+    """An entry: its time (milliseconds since 1970), its subject, and its lines."""
 
     time: float
     what: str
     lines: list[str]
     error: str
-    #: All of it, for what this page does not know how to read.
+    #: The whole entry, if it has a form that this page does not know.
     text: str
 
 
@@ -64,7 +64,7 @@ def _row(entry: dict[str, Any]) -> LogRow:
 
 
 def _line(line: Any) -> str:
-    """A log line: a text, or an object with its level and its messages."""
+    """A line of the log: a text, or an object with a level and messages."""
     if not isinstance(line, dict):
         return str(line)
     messages = line.get("messages")

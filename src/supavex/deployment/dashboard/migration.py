@@ -1,4 +1,4 @@
-"""The last migration into this deployment: its report and its rejected rows, as the data folder keeps them."""
+"""The page of the last migration into this deployment: its report and its rejected rows, from the data folder."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ class MigrationPage:
     section: ClassVar[str] = "migration"
     title: ClassVar[str] = "Migration"
     report: dict[str, Any] | None
-    #: Why there is no report to show, where there is a file.
+    #: Why the report can't be shown, if the file exists.
     problem: str
     rejects: list[dict[str, str]]
-    #: The byte where the next page of them begins; None where there is none.
+    #: The byte at which the next page of rejected rows begins; None if there is none.
     next: int | None
     later: bool
-    #: The verdict of the last proof, of which target, and when; None where nothing was proven.
+    #: The verdict of the last proof, its target, and its time; None if there was no proof.
     proof: dict[str, Any] | None = None
 
     @property
     def tables(self) -> list[dict[str, Any]]:
-        """The report's tables."""
+        """The tables of the report."""
         tables = (self.report or {}).get("tables")
         return [table for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
 
     @property
     def reasons(self) -> list[tuple[str, Any]]:
-        """Why rows were rejected, and how many for each reason."""
+        """The reasons of the rejections, with the number of rows."""
         reasons = (self.report or {}).get("reasons")
         return list(reasons.items()) if isinstance(reasons, dict) else []
 
@@ -68,7 +68,7 @@ def migration_page(asked: Asked) -> MigrationPage:
 
 
 def proof_text(folder: Path) -> bytes | None:
-    """The page of the last proof in a data folder; None where there is none that can be read."""
+    """The page of the last proof in a data folder; None if it is missing or unreadable."""
     try:
         with open(folder / "migration/proof.html", "rb", opener=owner_only) as file:
             text = file.read(_MAX_PROOF_BYTES + 1)
@@ -105,7 +105,7 @@ def _report(path: Path) -> tuple[dict[str, Any] | None, str]:
 
 
 def _rejects(path: Path, start: int) -> tuple[list[dict[str, str]], int | None]:
-    """Rejected rows from the byte ``start`` on, and where the next ones begin. Raises ``InvalidCursor``."""
+    """Rejected rows from the byte ``start`` on, and the byte at which the next ones begin. Raises ``InvalidCursor``."""
     rejects: list[dict[str, str]] = []
     try:
         with open(path, "rb", opener=owner_only) as file:
@@ -133,6 +133,6 @@ def _reject(line: bytes) -> dict[str, str]:
         data = None
     if not isinstance(data, dict):
         return {**dict.fromkeys(_REJECT_FIELDS, ""), "code": "InvalidRejects", "reason": "The line is no rejected row."}
-    # A row without a key has null for it.
+    # A row without a key has null here.
     texts = {name: data.get(name, "") for name in _REJECT_FIELDS}
     return {name: "NULL" if text is None else str(text) for name, text in texts.items()}

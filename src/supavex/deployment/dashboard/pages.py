@@ -1,4 +1,4 @@
-"""What every page is made of: what was asked for, and what there is to show."""
+"""The common parts of all pages: the request, and the interface of a page."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ class Asked:
 
 
 class Page(Protocol):
-    """What a page shows. The path with ``.json`` gives the same as JSON."""
+    """A page. The path with ``.json`` gives the same data as JSON."""
 
     #: The file in ``templates/`` that shows it.
     template: ClassVar[str]
-    #: Which part of the navigation it belongs to.
+    #: The section of the navigation to which it belongs.
     section: ClassVar[str]
 
     @property
     def title(self) -> str:
-        """What the browser's tab says."""
+        """The title of the browser's tab."""
 
     def to_json(self) -> dict[str, Any]:
         """The page as JSON."""
 
 
-#: Makes a page of what was asked for. Raises :class:`SupavexError`: ``routes.py`` shows it as a page.
+#: Makes the page of a request. ``routes.py`` shows a :class:`SupavexError` as a page.
 Make = Callable[[Asked], Page]

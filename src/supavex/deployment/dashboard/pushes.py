@@ -1,4 +1,4 @@
-"""The deployments that were made: when, and what each changed against the one before."""
+"""The page of pushes: when each was made, and what it changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROWS = 25
 
 @dataclass(frozen=True, slots=True)
 class PushRow:
-    """A push: what it changed, and what the schema then held."""
+    """A push: its changes, and the numbers of tables and indexes after it."""
 
     number: int
     pushed_at: str
@@ -24,7 +24,7 @@ class PushRow:
 
     @property
     def changes(self) -> list[tuple[str, tuple[str, ...]]]:
-        """What changed, in words, each with the names; empty where nothing did."""
+        """The changes in words, each with the names; empty if nothing changed."""
         change = self.change
         every = [
             ("New tables", change.new_tables),
@@ -44,7 +44,7 @@ class PushesPage:
     section: ClassVar[str] = "deployments"
     title: ClassVar[str] = "Deployments"
     pushes: list[PushRow]
-    #: What ``before`` is for the next page; None where there is none.
+    #: The value of ``before`` for the next page; None if there is none.
     next: int | None
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where documents refer to each other: the ids in a document, and the documents that hold its own."""
+"""References between documents: the ids in a document, and the documents that contain its id."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def known_tables(deployment: Deployment) -> dict[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An id in a document: where it stands, its table, and what to call the document (None: there is none)."""
+    """An id in a document: its path, its table, and the label of its document (None: there is none)."""
 
     path: str
     id: str
@@ -39,30 +39,31 @@ class Reference:
     label: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """As the page's JSON shows it."""
+        """The reference in the page's JSON."""
         return {"path": self.path, "id": self.id, "table": self.table, "exists": self.label is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Referring:
-    """The documents of ``table`` whose ``field`` holds an id; ``index`` is what found them (None: a scan)."""
+    """The documents of ``table`` with an id in ``field``."""
 
     table: str
     field: str
+    #: The index that found them; None: a scan.
     index: str | None
     documents: list[tuple[str, str]]
-    #: There are more of them than are shown.
+    #: Whether there are further ones.
     more: bool
-    #: The table was not read to its end: how many of its documents were.
+    #: The number of documents read, if the table was not read to its end; else None.
     stopped_after: int | None
 
     @property
     def filterable(self) -> bool:
-        """Whether a filter of the table's page can show them all."""
+        """Whether a filter of the table's page can show all of them."""
         return _is_plain(self.field)
 
     def to_json(self) -> dict[str, Any]:
-        """As the page's JSON shows it."""
+        """The references in the page's JSON."""
         return {
             "table": self.table,
             "field": self.field,
@@ -74,13 +75,13 @@ class Referring:
 
 
 def label_of(document: Document) -> str:
-    """What a person would call a document: its name or title; empty where it has none."""
+    """A person's name for a document: its name or title; empty if it has none."""
     texts = (document.get(field) for field in _LABELS)
     return next((shortened(text, 60) for text in texts if isinstance(text, str) and text), "")
 
 
 def ids_in(value: Value, names: Mapping[int, str], path: str = "") -> Iterator[tuple[str, str, str]]:
-    """Path, id and table of every id in ``value``, as far as they are texts of their own (not keys)."""
+    """Path, id and table of every id in ``value``, if the whole text is an id. Keys are not searched."""
     if isinstance(value, list):
         for number, item in enumerate(value):
             yield from ids_in(item, names, f"{path}[{number}]")
@@ -134,7 +135,7 @@ def referring(deployment: Deployment, schema: Schema, id_: str, table: str, budg
 
 
 def index_for(query: Query, field: str, preferred: str = "") -> str | None:
-    """An index of the query's table that can be read by equality with ``field``: ``preferred`` where it is one."""
+    """An index of the query's table that can be read by equality with ``field``; ``preferred`` if it is one."""
     indexes = query.store.indexes(query.table)
     names = [i.name for i in indexes.values() if not i.staged and (*i.fields, "_creationTime")[0] == field]
     return preferred if preferred in names else next(iter(names), None)
@@ -176,7 +177,7 @@ def _by_scan(
 
 
 def _declared_ids(validator: Validator, value: Value, path: str) -> Iterator[tuple[str, str]]:
-    """Path (as the schema has it) and text of whatever stands where ``validator`` says that an id may stand."""
+    """Path (in the schema) and text of every value for which ``validator`` allows an id."""
     if isinstance(validator, kinds.Id):
         if isinstance(value, str):
             yield path, value

@@ -1,4 +1,4 @@
-"""Pages as HTML: templates that escape everything, and headers that let nothing else in."""
+"""Pages as HTML: templates that escape everything, and headers that block everything else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from supavex.deployment.dashboard.written import moment, pieces, shortened
 from supavex.text import counted
 
 _HERE = Path(__file__).parent
-#: Files of the pages' own, by name: contents and type.
+#: The pages' own files, by name: contents and type.
 ASSETS = {
     "style.css": ((_HERE / "assets/style.css").read_bytes(), "text/css"),
     "icon.svg": ((_HERE / "assets/icon.svg").read_bytes(), "image/svg+xml"),
@@ -32,13 +32,13 @@ _VALUE_CHARACTERS = 20_000
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-#: Of the page that a proof leaves: its own styles and pictures, and nothing else; no script runs in it.
+#: The policy of a proof's page: its own styles and pictures, and nothing else. No script runs in it.
 PROOF_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Not no-referrer: browsers then send `Origin: null` with the forms, which can't be told from another site's.
+    # Not no-referrer: browsers would send `Origin: null` with forms, as for forms of other sites.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -111,7 +111,7 @@ _TEMPLATES = _environment()
 def html(template: str, content: Mapping[str, Any], status: int = 200) -> Response:
     """A page of HTML: ``template`` with ``content``."""
     text = _TEMPLATES.get_template(template).render(content)
-    # What no UTF-8 can hold must not break a page: a lone surrogate becomes a question mark.
+    # A lone surrogate, which UTF-8 can't encode, becomes a question mark and does not break the page.
     return Response(text.encode("utf-8", "replace"), status, dict(_HEADERS), "text/html; charset=utf-8")
 
 

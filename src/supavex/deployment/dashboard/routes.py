@@ -1,4 +1,4 @@
-"""The dashboard's routes: who may see a page, the page as HTML or as JSON, and the answer for a path without a page."""
+"""The dashboard's routes: authorization, pages as HTML or as JSON, and the answer for unknown paths."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ PAGES: dict[str, Make] = {
 
 
 def routes(host: Host) -> list[BaseRoute]:
-    """Every page of the dashboard of ``host``, as HTML and as JSON, signing in and out, and the pages' own files."""
+    """Every page of the dashboard of ``host``, as HTML and as JSON; signing in and out; and the pages' own files."""
     dashboard = _Dashboard(host)
     found: list[BaseRoute] = [
         Route("/", dashboard.start),
@@ -86,7 +86,7 @@ async def asset(request: Request) -> Response:
 
 @contextmanager
 def _one_moment(deployment: Deployment) -> Iterator[None]:
-    """Everything a page reads is of one moment, whatever other processes write meanwhile."""
+    """One snapshot for all reads of a page, while other processes may write."""
     connection = deployment.store.connection
     if connection.in_transaction:
         yield
@@ -159,13 +159,13 @@ class _Dashboard:
         return self._refused(request) or secured(RedirectResponse("/tables", 303))
 
     async def no_such_page(self, request: Request) -> Response:
-        """What is said of an address below a page that is there."""
+        """The answer for an unknown address below an existing page."""
         as_json = request.url.path.endswith(".json")
         error = SupavexError("NotFound", "there is no such page.", hint="The pages are named above.")
         return self._refused(request, as_json=as_json) or self._problem(request, error, 404, as_json=as_json)
 
     async def proof(self, request: Request) -> Response:
-        """The page that the last proof left, as it is; it may do nothing but be looked at."""
+        """The page of the last proof. Its policy allows it nothing but to be shown."""
         refused = self._refused(request)
         if refused is not None:
             return refused
@@ -180,7 +180,7 @@ class _Dashboard:
         return response
 
     async def find_document(self, request: Request) -> Response:
-        """Leads to the document whose id was typed."""
+        """Redirects to the document with the typed id."""
         id_ = request.query_params.get("id", "").strip()
         refused = self._refused(request)
         if refused is not None:
@@ -204,7 +204,7 @@ class _Dashboard:
         link = request.query_params.get("link", "")
         if not link:
             return self._sign_in_form(wanted=wanted)
-        # A look ahead, as browsers and messengers take one, must not use the link up.
+        # Browsers and messengers prefetch links, which must not use up the link.
         ahead = "prefetch" in (request.headers.get("sec-purpose") or request.headers.get("purpose") or "")
         if request.method == "GET" and not ahead and await self.host.run(lambda d: self.sessions.take_link(link, d)):
             return self._signed_in(request, wanted)
@@ -256,7 +256,7 @@ def _own_path(path: str) -> str:
 
 
 async def _form(request: Request) -> dict[str, str] | None:
-    """The fields of a form; None where the body is none, or is too long."""
+    """The fields of a form; None if the body is not a form, or is too long."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = b""
     try:

@@ -1,4 +1,4 @@
-"""The active schema, beside its definition in Python or in TypeScript."""
+"""The page of the active schema, with its definition in Python or TypeScript."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_SOURCE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The text of one table's definition; ``line`` is where it begins (0: it is no part of a file)."""
+    """The text of one table's definition. ``line``: its first line (0 if it is not part of a file)."""
 
     text: str
     line: int = 0
@@ -26,7 +26,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """Any kind of index: ``fields`` are in words where it is not a plain one."""
+    """An index of any kind. ``fields`` are in words unless it is a plain index."""
 
     name: str
     kind: str
@@ -35,11 +35,11 @@ class IndexRow:
 
 @dataclass(frozen=True, slots=True)
 class SchemaTable:
-    """A table of the schema: fields with their types, indexes, and the definition that it comes from."""
+    """A table of the schema: fields with their types, indexes, and the definition."""
 
     name: str
     fields: list[tuple[str, str]]
-    #: The whole validator, where the document is no object with fields.
+    #: The whole validator, if the document is not an object with fields.
     document: str
     indexes: list[IndexRow]
     source: Source | None
@@ -47,7 +47,7 @@ class SchemaTable:
 
 @dataclass(frozen=True, slots=True)
 class SchemaPage:
-    """The schema. ``python`` is the file beside it, or None: then TypeScript is."""
+    """The schema. ``python``: the schema.py beside it; None: TypeScript is shown."""
 
     template: ClassVar[str] = "schema.html"
     section: ClassVar[str] = "schema"
@@ -55,9 +55,9 @@ class SchemaPage:
     schema: Schema | None
     tables: list[SchemaTable]
     python: Path | None
-    #: The file was changed after the schema was pushed.
+    #: Whether the file was changed after the push.
     newer: bool
-    #: Tables that the file defines and the schema does not have.
+    #: Tables of the file that the schema lacks.
     not_deployed: list[str]
 
     def to_json(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def schema_page(asked: Asked) -> SchemaPage:
 
 
 def _schema_file(folder: Path) -> Path | None:
-    """The project's schema.py, where ``folder`` is a project's ``.supavex``."""
+    """The project's schema.py, if ``folder`` is a project's ``.supavex``."""
     path = folder.parent / "schema.py"
     return path if folder.name == ".supavex" and path.is_file() else None
 
@@ -134,9 +134,10 @@ def _typescript(name: str, table: TableDefinition) -> str:
 
 
 def python_definitions(text: str) -> dict[str, Source]:
-    """The tables that the Python of a schema.py defines, by name. The file is parsed, never run.
+    """The tables that the Python of a schema.py defines, by name. The file is parsed, and never run.
 
-    A table is an entry of a dict whose value calls ``define_table``, or names a variable of the module that does.
+    A table is an entry of a dict whose value calls ``define_table``, or names a variable of the module with such a
+    value.
     """
     try:
         tree = ast.parse(text)
@@ -165,7 +166,7 @@ def python_definitions(text: str) -> dict[str, Source]:
 
 
 def _defines(node: ast.expr) -> bool:
-    """Whether an expression is ``define_table(…)``, perhaps with calls of its methods behind it."""
+    """Whether an expression is ``define_table(…)``, with any method calls after it."""
     while isinstance(node, ast.Call):
         function = node.func
         if isinstance(function, ast.Name):

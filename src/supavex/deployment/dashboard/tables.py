@@ -1,4 +1,4 @@
-"""The tables, and the documents of one: paged by an index, filtered by one field."""
+"""The pages of tables, and of the documents of one table: paged by an index, filtered by one field."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_COLUMNS = 40
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A table in the list. ``count`` is None where counting would have taken too long."""
+    """A table in the list. ``count`` is None if counting would take too long."""
 
     name: str
     number: int
@@ -88,23 +88,23 @@ class TablePage:
     index: str
     order: str
     limit: int
-    #: The filter as it was typed; ``field`` is empty where there is none.
+    #: The filter's field as it was typed; empty without a filter.
     field: str
     text: str
-    #: How the filter compares: one of :data:`OPERATORS`.
+    #: The filter's operator, one of :data:`OPERATORS`.
     operator: str
     #: Whether neither the schema nor a document of the page has the filter's field.
     no_such_field: bool
-    #: What the filter compares with.
+    #: The filter's value.
     value: Any
-    #: Whether an index found the documents that the filter keeps; else they were looked for one by one.
+    #: Whether an index found the documents. Otherwise documents were tested one by one.
     through_index: bool
     found: Found
-    #: Whether documents before these were left out, for they are on earlier pages.
+    #: Whether the page begins after earlier documents.
     later: bool
     columns: list[str]
     columns_left_out: int
-    #: Fields to choose a filter from.
+    #: The fields that a filter can have.
     fields: list[str]
     names: Mapping[int, str]
 
@@ -114,7 +114,7 @@ class TablePage:
         return self.name
 
     def link(self, **changes: str) -> dict[str, str]:
-        """The query parameters of this page with ``changes``; empty ones are left out."""
+        """The query parameters of this page with ``changes``, without empty ones."""
         now = {"index": self.index, "order": self.order, "limit": str(self.limit)}
         if self.field:
             now |= {"field": self.field, "op": self.operator, "value": self.text}
@@ -122,11 +122,11 @@ class TablePage:
 
     @property
     def operators(self) -> dict[str, str]:
-        """How a filter may compare."""
+        """The operators of a filter."""
         return OPERATORS
 
     def sorting(self, column: str) -> dict[str, str] | None:
-        """The query parameters that sort by ``column``; None where no index begins with it."""
+        """The query parameters that sort by ``column``; None if no index begins with it."""
         for index in self.indexes:
             if not index.staged and (*index.fields, "_creationTime")[0] == column:
                 turned = "asc" if self.sorted_by == column and self.order == "desc" else "desc"
@@ -135,7 +135,7 @@ class TablePage:
 
     @property
     def sorted_by(self) -> str:
-        """The column that the documents are in the order of."""
+        """The column that determines the order."""
         index = next((index for index in self.indexes if index.name == self.index), None)
         return "_creationTime" if index is None else (*index.fields, "_creationTime")[0]
 
@@ -219,23 +219,23 @@ def table_page(asked: Asked) -> TablePage:
 
 def _range(query: IndexRange, wanted: Filter) -> IndexRange:
     if wanted.operator in ("lt", "lte"):
-        # Documents without the field come first, and are no answer.
+        # Documents without the field come first in the index, but a filter does not find them.
         query = query.gt(wanted.field, UNDEFINED)
     bound = {"eq": query.eq, "lt": query.lt, "lte": query.lte, "gt": query.gt, "gte": query.gte}[wanted.operator]
     return bound(wanted.field, wanted.value)
 
 
 def _is_field(definition: TableDefinition | None, field: str) -> bool:
-    """Whether documents of a table may have the field, as far as the schema says."""
+    """Whether documents of a table may have the field, by the schema."""
     if field in ("_id", "_creationTime"):
         return True
     if definition is None or not definition.fields:
-        return definition is not None  # any document may have any field
+        return definition is not None  # Any document may have any field.
     return field.partition(".")[0] in definition.fields
 
 
 def _columns(definition: TableDefinition | None, documents: list[Document]) -> list[str]:
-    """The id, the fields in the order of the schema, those that only the documents have, the creation time."""
+    """The id, the schema's fields in order, further fields of the documents, the creation time."""
     declared = [] if definition is None else list(definition.fields)
     others = sorted({field for document in documents for field in document})
     fields = [field for field in dict.fromkeys([*declared, *others]) if not field.startswith("_")]

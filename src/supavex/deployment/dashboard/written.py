@@ -1,6 +1,6 @@
-"""Values as Convex writes them, in pieces that are coloured and linked: ``5n``, ``Bytes("…")``, ``{ "a": 1 }``.
+"""Values in Convex's notation, in pieces with colors and links: ``5n``, ``Bytes("…")``, ``{ "a": 1 }``.
 
-The text is that of `convex data`, but for -0, which says that it is not 0.
+The text is that of `convex data`, except -0, which is shown as such.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from supavex.convex.values import Value
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of a written value. ``kind`` names its colour; ``id`` is the document it refers to."""
+    """A piece of a value's text. ``kind`` determines its color. ``id`` is the document to which it links."""
 
     text: str
     kind: str = ""
@@ -27,14 +27,14 @@ class Piece:
 
 
 def number_text(number: float) -> str:
-    """A float64 as JavaScript prints it (ECMAScript, Number::toString), and -0 as ``-0``."""
+    """A float64 in JavaScript's notation (ECMAScript, Number::toString), and -0 as ``-0``."""
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):
         return "Infinity" if number > 0 else "-Infinity"
     if number == 0:
         return "-0" if math.copysign(1, number) < 0 else "0"
-    # Python's repr has the same shortest digits; only the way they are set differs.
+    # Python's repr has the same shortest digits, in another notation.
     sign, digit_tuple, exponent = Decimal(repr(number)).normalize().as_tuple()
     digits = "".join(map(str, digit_tuple))
     assert isinstance(exponent, int)
@@ -50,7 +50,7 @@ def number_text(number: float) -> str:
 
 
 def id_table(value: Value, names: Mapping[int, str]) -> str | None:
-    """The table of the document that ``value`` is an id of; None for other values. ``names`` are tables by number."""
+    """The table of the document with the id ``value``; None for other values. ``names`` are tables by number."""
     if not isinstance(value, str) or not MIN_LENGTH <= len(value) <= MAX_LENGTH:
         return None
     try:
@@ -66,7 +66,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def pieces(value: Value, names: Mapping[int, str], most: int, *, lines: bool) -> Iterator[Piece]:
-    """``value`` written in about ``most`` characters, with ``…`` where it is cut; on several ``lines`` or on one."""
+    """``value`` in about ``most`` characters, with ``…`` at the end if it is cut; on several ``lines`` or on one."""
     left = most
     for piece in _pieces(value, names, most, 0 if lines else None):
         if len(piece.text) > left:
@@ -79,7 +79,7 @@ def pieces(value: Value, names: Mapping[int, str], most: int, *, lines: bool) ->
 def _pieces(value: Value, names: Mapping[int, str], most: int, depth: int | None) -> Iterator[Piece]:
     if isinstance(value, str):
         is_id = id_table(value, names) is not None
-        # A text of a megabyte is not quoted for its first line.
+        # Only the shown part of a text is quoted, which may have a megabyte.
         quoted = json.dumps(value[: most + 1], ensure_ascii=False)
         yield Piece(value, "id", value) if is_id else Piece(quoted, "string")
     elif value is None or isinstance(value, bool):
@@ -89,7 +89,7 @@ def _pieces(value: Value, names: Mapping[int, str], most: int, depth: int | None
     elif isinstance(value, float):
         yield Piece(number_text(value), "number")
     elif isinstance(value, bytes):
-        # Three bytes give four characters: what is cut here would be cut in any case.
+        # Three bytes give four characters, so this keeps enough for the cut.
         yield Piece(f'Bytes("{base64.b64encode(value[: most + 3]).decode()}")', "bytes")
     elif not value:
         yield Piece("[]" if isinstance(value, list) else "{}")
@@ -119,7 +119,7 @@ def _container(value: Value, names: Mapping[int, str], most: int, depth: int | N
 
 
 def moment(milliseconds: object) -> str:
-    """A time in milliseconds since 1970 as a person reads it, in UTC; empty for what is none."""
+    """A time in milliseconds since 1970 for a person, in UTC; empty for other values."""
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
         return ""
     try:

@@ -1,7 +1,7 @@
-"""What has been written, and by when: whether what somebody has read is still so.
+"""The last commits with the keys that they wrote, for the test whether data have changed since they were read.
 
-A *space* is an index (its entries' number), a table by id (its storage's number, negated), or one of the constants
-here. Reads are intervals of keys in spaces, writes are keys in them.
+A *space* is an index (the number of its entries table), a table by id (the negated number of its storage), or one of
+the constants below. Reads are intervals of keys in spaces, writes are keys in spaces.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-#: Tables, indexes and schema: whoever looked for a table that is not there has read them.
+#: The space of tables, indexes and schema. Looking for a missing table reads it.
 CATALOG = 0
-#: The stored files.
+#: The space of stored files.
 FILES = -(1 << 40)
-#: Commits that are remembered; who has read before them is taken to have read what they wrote.
+#: The number of commits that are remembered. For older reads, everything counts as changed.
 _REMEMBERED = 10_000
 
 
@@ -26,12 +26,12 @@ def _start(interval: tuple[bytes, bytes | None]) -> bytes:
 
 @dataclass(slots=True)
 class ReadSet:
-    """Intervals ``start <= key < end`` (None: no end) by space: sorted, and none that touch each other."""
+    """Intervals ``start <= key < end`` (None: no end) by space. They are sorted, and none touch each other."""
 
     intervals: dict[int, list[tuple[bytes, bytes | None]]] = field(default_factory=dict)
 
     def add(self, space: int, start: bytes = b"", end: bytes | None = None) -> None:
-        """One more interval, joined with those that it touches."""
+        """Adds an interval, and joins it with those that it touches."""
         found = self.intervals.setdefault(space, [])
         first = bisect_left(found, start, key=_start)
         if first and ((before := found[first - 1][1]) is None or before >= start):
@@ -45,7 +45,7 @@ class ReadSet:
         found[first:last] = [(start, end)]
 
     def count(self) -> int:
-        """How many intervals there are."""
+        """The number of intervals."""
         return sum(map(len, self.intervals.values()))
 
     def touched_by(self, commit: Commit) -> bool:
@@ -64,9 +64,9 @@ class ReadSet:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit: its timestamp (nanoseconds) and the keys it wrote, sorted, by space; None: anything.
+    """A commit: its timestamp (nanoseconds) and the keys that it wrote, sorted, by space; None: unknown keys.
 
-    ``source`` is the mutation that wrote it; None for others.
+    ``source`` is the mutation that wrote it; None for other writers.
     """
 
     ts: int
@@ -75,7 +75,7 @@ class Commit:
 
     @classmethod
     def of(cls, ts: int, written: Iterable[tuple[int, bytes]], source: str | None = None) -> Commit:
-        """The commit of some keys."""
+        """The commit that wrote some keys."""
         keys: dict[int, set[bytes]] = {}
         for space, key in written:
             keys.setdefault(space, set()).add(key)
@@ -83,17 +83,17 @@ class Commit:
 
 
 class CommitLog:
-    """The last commits, oldest first. Thread-safe."""
+    """The last commits, the oldest first. Thread-safe."""
 
     def __init__(self, ts: int) -> None:
         self._lock = threading.Lock()
         self._commits: deque[Commit] = deque(maxlen=_REMEMBERED)
-        #: The timestamp before the oldest commit that is remembered.
+        #: The timestamp before the oldest remembered commit.
         self._start = ts
         self.last = ts
 
     def append(self, commit: Commit) -> None:
-        """The newest one."""
+        """Adds the newest commit."""
         with self._lock:
             if len(self._commits) == self._commits.maxlen:
                 self._start = self._commits[0].ts
@@ -101,14 +101,14 @@ class CommitLog:
             self.last = commit.ts
 
     def touched(self, reads: ReadSet, after: int, until: int | None = None) -> bool:
-        """Whether what was read at ``after`` was written since (but not later than ``until``)."""
+        """Whether data that were read at ``after`` have been written since, up to and including ``until``."""
         with self._lock:
             if after < self._start:
                 return True
         return self.last_touching(reads, after, until) is not None
 
     def last_touching(self, reads: ReadSet, after: int, until: int | None = None) -> Commit | None:
-        """The newest commit since ``after`` that wrote what was read; None where none did that is remembered."""
+        """The newest commit since ``after`` that wrote the read data; None if no remembered commit did."""
         with self._lock:
             newer = []
             for commit in reversed(self._commits):

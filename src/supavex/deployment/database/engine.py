@@ -1,7 +1,8 @@
-"""Snapshots and commits of a deployment's file, for functions that run at the same time.
+"""Snapshots and commits of a deployment's file, for functions that run concurrently.
 
-A transaction reads a snapshot and keeps what it writes to itself. Its commit checks that nothing it has read was
-written meanwhile (optimistic concurrency, as Convex does it), so that the outcome is as if all had run one by one.
+A transaction reads a snapshot and keeps its writes to itself. Its commit checks that nothing that it read was written
+meanwhile (optimistic concurrency, as Convex does it). So the result is the same as if all transactions had run one
+after another.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Snapshot:
 class Engine:
     """The transactions of one deployment's file. Thread-safe.
 
-    Others may write to the file too; that is noticed, and taken to have changed everything.
+    Other processes may write to the file. The engine notices that, and treats it as a change of everything.
     """
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
@@ -69,7 +70,7 @@ class Engine:
         self._store = Store(path, durable=durable)
         self.clock = Clock()
         self._lock = threading.RLock()
-        #: Held by who uses the writing connection; taken before the other lock where it has to be waited for.
+        #: Held while the writing connection is used. If both locks are needed, this one is taken first.
         self._writing = threading.Lock()
         self._version = self._data_version()
         self.log = CommitLog(self.clock.ns())
@@ -94,12 +95,12 @@ class Engine:
             self._store.close()
 
     def _data_version(self) -> int:
-        # It changes where another connection has written, and not where this one has.
+        # The value changes when another connection writes, and not when this one does.
         (version,) = self._store.connection.execute("PRAGMA data_version").fetchone()
         return int(version)
 
     def files_of(self, component: int) -> Files:
-        """The stored files of a component; of the app, for 0."""
+        """The stored files of a component, or of the app (0)."""
         return Files(self._store.within(component), self.path.parent)
 
     def notice(self) -> None:
@@ -156,7 +157,7 @@ class Engine:
             self._let_go(snapshot)
 
     def enter_at_once(self, stack: ExitStack) -> Snapshot | None:
-        """Enters :meth:`snapshot` where it has to wait for nobody; else None."""
+        """Enters :meth:`snapshot` if that needs no wait; else None."""
         if not self._lock.acquire(blocking=False):
             return None
         try:
@@ -166,7 +167,7 @@ class Engine:
 
     @contextmanager
     def held(self, snapshot: Snapshot) -> Iterator[None]:
-        """Holds a snapshot that somebody else has in use, for as long as the block runs."""
+        """Holds a snapshot that is already in use until the block ends."""
         with self._lock:
             snapshot.users += 1
             self._users += 1
@@ -181,7 +182,7 @@ class Engine:
             self._users -= 1
             self._ended.notify_all()
             if not snapshot.users:
-                # An open transaction would keep what is written from then on out of the file itself.
+                # An open transaction would keep later writes in the log.
                 if snapshot is self._current:
                     self._current = None
                 self._return(snapshot)
@@ -208,17 +209,17 @@ class Engine:
         return connection
 
     def begin(self, snapshot: Snapshot) -> Transaction:
-        """A transaction at the moment of ``snapshot``."""
+        """A transaction at ``snapshot``."""
         return Transaction(snapshot.connection, snapshot.catalog, snapshot.ts, self.clock.ns())
 
     def valid(self, reads: ReadSet, since: int, until: int | None = None) -> bool:
-        """Whether what was read at ``since`` is still so (or was, at ``until``)."""
+        """Whether data that were read at ``since`` are unchanged now, or were unchanged at ``until``."""
         return not self.log.touched(reads, since, until)
 
     def commit(self, transaction: Transaction, also: Callable[[sqlite3.Connection, int], None] | None = None) -> int:
-        """Writes what a transaction has written; its timestamp. ``also`` writes along with it.
+        """Commits a transaction. Returns its timestamp. ``also`` writes in the same commit.
 
-        Raises :class:`Conflict` where what it has read has been written since.
+        Raises :class:`Conflict` if data that it read have been written since.
         """
         if not transaction.wrote and also is None:
             return transaction.ts
@@ -233,7 +234,7 @@ class Engine:
                 commit = Commit.of(ts, self._written(transaction), transaction.source)
                 if also is not None:
                     also(self._store.connection, ts)
-                # Whoever takes a snapshot holds the same lock, and finds the file and the log of one moment.
+                # Snapshots are taken under the same lock, so a snapshot sees the file and the log at one commit.
                 self._store.commit()
                 committed = True
                 self.log.append(commit)
@@ -258,22 +259,22 @@ class Engine:
         if table is None:
             return Conflict()
         ids = [encode_id(table.number, id_) for id_ in (commit.keys or {}).get(-table.storage, [])]
-        # An index's key ends with the document's id.
+        # The key of an index ends with the document's id.
         found = (id_ for id_ in ids if key in (decode_id(id_)[1],) or key.endswith(order_key(id_)) or len(ids) == 1)
         return Conflict(table.name, next(found, None), commit.source)
 
     def _empty_log(self) -> None:
-        """Writes the file's log (WAL) into the file, and empties it, where it has become long.
+        """Writes the file's log (WAL) into the file and empties it, if it is too long.
 
-        SQLite does so by itself only at a commit during which nobody reads. Where calls overlap there is none, so new
-        snapshots wait for a moment, and the old ones end. One that is held for long, as for an export, is not waited
-        for: the log is emptied after it.
+        SQLite does that itself only in a commit without concurrent readers. If calls overlap, there is no such commit,
+        so new snapshots wait briefly until the old ones end. A long snapshot, such as an export's, is not waited for;
+        the log is emptied after it.
         """
         if self.log_bytes() <= _MAX_LOG_BYTES or time.monotonic() < self._drain_after:
             return
         with self._writing, self._lock:
             if self.log_bytes() <= _MAX_LOG_BYTES:
-                return  # somebody else has just done it
+                return  # Another thread has just done it.
             self._draining = True
             try:
                 self._ended.wait_for(lambda: not self._users, _DRAIN_SECONDS)
@@ -291,19 +292,19 @@ class Engine:
             return 0
 
     def _checkpoint(self) -> bool:
-        """Empties the log; whether nobody kept it from that."""
+        """Empties the log. Returns whether that was possible."""
         connection = self._store.connection
         try:
             connection.execute("PRAGMA busy_timeout = 0")
             (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             return not busy
-        except sqlite3.OperationalError:  # another process writes
+        except sqlite3.OperationalError:  # Another process is writing.
             return False
         finally:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 
     def write(self, write: Callable[[Transaction], T]) -> T:
-        """Writes in a transaction of its own, again where another one was first; what ``write`` gives."""
+        """Writes in a transaction, and repeats it after a conflict. Returns the result of ``write``."""
         while True:
             with self.snapshot() as snapshot:
                 transaction = self.begin(snapshot)
@@ -315,7 +316,7 @@ class Engine:
                     continue
 
     def _written(self, transaction: Transaction) -> Iterator[tuple[int, bytes]]:
-        """Writes to the file; the keys that it touches."""
+        """Writes to the file, and yields the written keys."""
         connection, catalog = self._store.connection, transaction.catalog
         made: dict[int, StoredTable] = {}
         for (_, name), new in transaction.new_tables.items():
@@ -349,7 +350,7 @@ class Engine:
             assert written.after is not None
             row = self._store.insert(table.storage, internal_id, written.after)
             if row is None:
-                raise Conflict  # an id that is there already: another one is made next time
+                raise Conflict  # The id exists already. The next attempt makes another id.
             indexes.enter(row, written.after)
             return
         if written.after is None:
@@ -370,7 +371,7 @@ class Engine:
 
     @contextmanager
     def writing(self, *keys: tuple[int, bytes]) -> Iterator[sqlite3.Connection]:
-        """A transaction of the file for what is no document; ``keys`` are what it touches, by space."""
+        """A transaction of the file for data other than documents. ``keys``: the written keys, by space."""
         foreign: Commit | None = None
         try:
             with self._writing, self._store.transaction(), self._lock:
@@ -389,7 +390,7 @@ class Engine:
 def _keys_of(
     table: StoredTable, indexes: TableIndexes, internal_id: bytes, written: Written
 ) -> Iterator[tuple[int, bytes]]:
-    """The spaces and keys that a write touches: before it, and after it."""
+    """The spaces and keys that a write changes: those of the document before it and after it."""
     yield -table.storage, internal_id
     for document in (written.before, written.after):
         if document is not None:

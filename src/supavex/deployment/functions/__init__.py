@@ -1,1 +1,1 @@
-"""The app's own functions: pushed modules, evaluated and run in Deno, on transactions of the deployment's file."""
+"""The app's own functions: pushed modules, run in Deno on transactions of the deployment's file."""

@@ -1,4 +1,4 @@
-"""Actions: they run outside of transactions, and reach the data by queries and mutations of their own."""
+"""Actions: they run outside transactions, and reach the data through queries and mutations."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from supavex.deployment.functions.syscalls import Frame, parsed, understood
 from supavex.deployment.runtime.runner import Runner, RunnerLost
 from supavex.errors import SupavexError
 
-#: What an action asks for at the same time.
+#: The most operations of an action at the same time.
 _AT_ONCE = 16
 
 
 def run_action(functions: TransactionFunctions, call: Call, action: Callable[[Call], Outcome]) -> Outcome:
-    """Runs an action to its end. ``action`` runs those that the action calls."""
+    """Runs an action to its end. ``action`` runs the actions that it calls."""
     outcome = Outcome(canonical(call.path), "Action", component=call.component)
     outcome.request_id = call.request_id or outcome.request_id
     with recorded(outcome, functions.action_seconds):
@@ -68,7 +68,7 @@ def run_action(functions: TransactionFunctions, call: Call, action: Callable[[Ca
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request for an HTTP action. ``path`` is what is routed; ``url`` holds it, too."""
+    """A request for an HTTP action. ``path`` is used for routing; ``url`` contains it."""
 
     method: str
     url: str
@@ -77,7 +77,7 @@ class HttpRequest:
     has_body: bool
 
 
-#: The module and the export that route HTTP actions.
+#: The module and export with the router of HTTP actions.
 _ROUTER = Function("http.js", "default", "action", True, None, None, False)
 
 
@@ -88,7 +88,8 @@ def run_http_action(
     exchange: Callable[[str, Arguments], str],
     action: Callable[[Call], Outcome],
 ) -> Outcome:
-    """Answers a request by the app's router. ``exchange`` is the other end; see :mod:`supavex.deployment.server.site`.
+    """Answers a request with the app's router. ``exchange`` is the connection; see
+    :mod:`supavex.deployment.server.site`.
 
     ``action`` runs the actions that it calls.
     """
@@ -117,13 +118,13 @@ def run_http_action(
 
 
 class NoRouter(Failure):
-    """Nothing in the app answers HTTP there."""
+    """The app has no HTTP actions."""
 
     def __init__(self) -> None:
         super().__init__("This Convex deployment does not have HTTP actions enabled.")
 
 
-#: What an action writes, in a transaction of its own each.
+#: The writing operations of an action, each of which is a transaction.
 _WRITING = {
     "1.0/actions/schedule": scheduling.schedule,
     "1.0/actions/cancel_job": scheduling.cancel_from_action,
@@ -140,17 +141,17 @@ class _ActionRun:
     call: Call
     outcome: Outcome
     component: Component = APP
-    #: The other end of an HTTP action: its answers to what begins with ``http/``.
+    #: Answers the operations whose names begin with ``http/``.
     exchange: Callable[[str, Arguments], str] | None = None
-    #: What the action asks for, and how many threads answer.
+    #: The operations that wait for a thread.
     _asked: queue.SimpleQueue[tuple[int, str, str] | None] = field(default_factory=queue.SimpleQueue)
     _threads: int = 0
     _over: bool = False
-    #: What nobody foresaw, of a thread that answers.
+    #: An unforeseen exception of an answering thread.
     _error: BaseException | None = None
 
     def until_done(self, request: dict[str, Any]) -> str:
-        """Drives the action; its result as JSON."""
+        """Drives the action to its end. Returns its result as JSON."""
         more = {"outermost": True, "now": 0, "snapshot": "", "requestId": self.outcome.request_id}
         request |= {**more, "seed": [secrets.randbits(32) for _ in range(4)]}
         self.runner.tell([["start", 1, request]])
@@ -175,7 +176,7 @@ class _ActionRun:
                 self._asked.put(None)
 
     def _waits(self) -> None:
-        """Raises where there is no reason to wait any more."""
+        """Raises if there is no reason to wait any more."""
         if self._error is not None:
             raise self._error
         if self.functions.closing.is_set():
@@ -186,7 +187,7 @@ class _ActionRun:
             raise RunnerLost("timeout")
 
     def _ask(self, call_id: int, operation: str, payload: str) -> None:
-        """Answers in a thread that holds up nobody: neither the action's end, nor that of this process."""
+        """Answers in a thread that delays neither the action's end nor this process's."""
         self._asked.put((call_id, operation, payload))
         if self._threads < _AT_ONCE:
             self._threads += 1
@@ -204,7 +205,7 @@ class _ActionRun:
                 self._error = error
 
     def _settled(self, call_id: int, operation: str, payload: str) -> list[Any]:
-        """The instruction that settles what was asked for."""
+        """The instruction that settles an operation."""
         try:
             with understood(operation):
                 return ["settle", call_id, True, self._answer(operation, parsed(payload))]
@@ -271,7 +272,7 @@ class _ActionRun:
         return outcome.value
 
     def _written(self, write: Callable[[Frame, Arguments], str], arguments: Arguments) -> str:
-        """What ``write`` does, in a transaction of its own."""
+        """The result of ``write``, in a transaction."""
 
         def within(transaction: Transaction) -> str:
             with transaction.within(self.component.id):

@@ -1,4 +1,4 @@
-"""The app as it was pushed last: its modules made ready to run, and what each of its functions takes and gives."""
+"""The last push of the app: its modules, ready to run, and the arguments and results of its functions."""
 
 from __future__ import annotations
 
@@ -25,36 +25,42 @@ _PATH = re.compile(r"[A-Za-z0-9_.]+(?:/[A-Za-z0-9_.]+)*(?::[A-Za-z_][A-Za-z0-9_]
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A pushed function. ``args`` and ``returns`` are None where anything goes; ``node``: it wants Node."""
+    """A pushed function."""
 
+    #: The module's path: ``messages.js``.
     module: str
+    #: The export's name.
     name: str
     kind: Kind
     public: bool
+    #: The validator's JSON of the arguments; None if any are allowed.
     args: Validator | None
+    #: The validator of the result; None if any is allowed.
     returns: Validator | None
+    #: Whether it needs Node.
     node: bool
+    #: The component that has it.
     component: Component = APP
 
     @property
     def key(self) -> str:
-        """Its module, as a process that runs functions knows it."""
+        """The key of its module in a process that runs functions."""
         return module_prefix(self.component.definition) + self.module
 
     @property
     def path(self) -> str:
-        """As Convex writes it: ``messages:list``; without a name for a default export."""
+        """Convex's notation: ``messages:list``; without a name for a default export."""
         module = self.module.removesuffix(".js")
         return module if self.name == "default" else f"{module}:{self.name}"
 
     @property
     def udf_path(self) -> str:
-        """As its system tables have it: ``messages.js:list``."""
+        """The notation of Convex's system tables: ``messages.js:list``."""
         return f"{self.module}:{self.name}"
 
 
 class App:
-    """The modules of one push, those of its components with them. ``version`` tells it from others."""
+    """The modules of one push, including its components'. ``version`` identifies the push."""
 
     def __init__(self, connection: sqlite3.Connection, version: tuple[Any, ...]) -> None:
         self.version = version
@@ -65,12 +71,12 @@ class App:
             module_prefix(definition) + path: (source, source_map, environment)
             for definition, path, source, source_map, environment in rows
         }
-        #: The app and what is mounted in it, by path.
+        #: The app and its mounted components, by path.
         self.components = {"": APP} | {c.path: c for c in components(connection).values() if c.mounted}
         self.functions: dict[tuple[str, str, str], Function] = {}
-        #: The routes of each definition that has a router, by their methods and paths, as ``("GET", "/files/*")``.
+        #: The routes of each definition with a router, as method and path: ``("GET", "/files/*")``.
         self.routes: dict[str, list[tuple[str, str]]] = {}
-        #: Where the app's own routes begin, as ``/api/``; None at the root.
+        #: The prefix of the app's own routes: ``/api/``; None for none.
         self.http_prefix = _http_prefix(connection)
         for definition, module, environment, analysis in connection.execute(
             "SELECT definition, path, environment, analysis FROM modules WHERE analysis IS NOT NULL"
@@ -86,16 +92,17 @@ class App:
                         key = (component.path, module, function.name)
                         self.functions[key] = replace(function, component=component)
         self._maps: dict[str, SourceMap | None] = {}
-        #: Time (milliseconds) and chance (four words of 32 bits) while its modules are evaluated: the same in each run.
+        #: Time (milliseconds) and random state (four words of 32 bits) while its modules are evaluated, equal in each
+        #: process.
         self.imported = _imported(connection)
         #: Major and minor version of the npm package that pushed the app.
         self.client_version = _client_version(connection)
-        #: What signs function handles.
+        #: The secret that signs function handles.
         self.handle_secret = _handle_secret(connection)
 
     @staticmethod
     def version_of(connection: sqlite3.Connection) -> tuple[Any, ...]:
-        """What changes with every push that changes a module, or where a component is mounted."""
+        """A value that changes with every push that changes a module, or the place of a component."""
         modules = connection.execute("SELECT definition, path, sha256 FROM modules ORDER BY definition, path")
         components = connection.execute("SELECT * FROM components ORDER BY path")
         return (*modules, *components, _http_prefix(connection))
@@ -118,9 +125,9 @@ class App:
         ]
 
     def find(self, path: str, component: str = "") -> Function | None:
-        """The function that a path names: ``messages:list``, ``messages.js:list``; ``messages``, its default export.
+        """The function of a path: ``messages:list``, ``messages.js:list``; ``messages`` for its default export.
 
-        ``component``: the path of the component that has it.
+        ``component``: the path of the component.
         """
         if not _PATH.match(path):
             return None
@@ -129,7 +136,7 @@ class App:
         return self.functions.get((component, module, name or "default"))
 
     def source_map(self, module: str) -> SourceMap | None:
-        """A module's source map; None where it has none that can be read."""
+        """A module's source map; None if it has no valid one."""
         if module not in self._maps:
             text = self._modules.get(module, ("", None, ""))[1]
             self._maps[module] = None if text is None else SourceMap.parse(text)

@@ -1,6 +1,6 @@
-"""An app as one file: the modules that Convex's own CLI made of it, its schema, and what its functions take and give.
+"""An app as one file: the modules from Convex's own CLI, the schema, and the functions' arguments and results.
 
-It is what a push brings, kept: so that functions run where there is no Node. ``inputs`` says what it was made of.
+It keeps a push, so that functions run where there is no Node. ``inputs`` names the files from which it was made.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HINT = "Make it anew: supavex bundle"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A pushed app. ``inputs``: path of each file that it was made of (seen from the app's folder) to its SHA-256."""
+    """A pushed app. ``inputs``: path of each source file (from the app's folder) to its SHA-256."""
 
     modules: Mapping[str, Module]
     functions: Mapping[str, dict[str, Any]]

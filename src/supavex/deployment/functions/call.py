@@ -1,4 +1,4 @@
-"""A call of one of the app's functions: who calls what, whether it may be called so, its arguments and its result."""
+"""A call of one of the app's functions: the caller, the permission, the arguments and the result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Arguments = dict[str, Any]
 
 @dataclass(slots=True)
 class Call:
-    """One function to be run. ``args`` is JSON data (internal form) of an object."""
+    """A function to run. ``args`` is JSON data (internal form) of an object."""
 
     path: str
     args: Any
@@ -39,18 +39,18 @@ class Call:
     #: Whether internal functions may be called.
     internal: bool = False
     journal: str | None = None
-    #: The job that runs it, or that runs its caller: the id of the component whose it is (0: the app's), and its own.
+    #: The job that runs it or its caller: the id of the job's component (0: the app), and the job's own id.
     scheduled: tuple[int, str] | None = None
-    #: The path of the component whose function it is; empty for the app's.
+    #: The path of the function's component; empty for the app.
     component: str = ""
-    #: The request that the call is part of; None for one of its own.
+    #: The id of the request that makes the call; None: the call is a request.
     request_id: str | None = None
-    #: Called when the arguments are not needed any more as data, at the latest when the function is over.
+    #: Called when the arguments are no longer needed as data, at the latest after the function.
     taken: Callable[[], None] = lambda: None
 
 
 def checked(app: App, call: Call, kind: Kind) -> Function:
-    """The function that a call names. Raises :class:`Failure` where there is none that may be called so."""
+    """The function of a call. Raises :class:`Failure` if there is none that may be called."""
     function = app.find(call.path, call.component)
     component = app.components.get(call.component)
     shown = f"'{canonical(call.path)}'" + (f" in '{call.component}'" if component is None else component.shown)
@@ -69,7 +69,7 @@ def checked(app: App, call: Call, kind: Kind) -> Function:
 
 
 def _value(data: Any) -> Value:
-    """The value of internal JSON. Raises :class:`InvalidValue` for what breaks Convex's limits on any value, too."""
+    """The value of internal JSON. Raises :class:`InvalidValue`, also for values beyond Convex's limits."""
     value = from_internal_json(data)
     problem = value_problem(value)
     if problem:
@@ -80,7 +80,7 @@ def _value(data: Any) -> Value:
 
 
 def check_arguments(function: Function, args: Any, transaction: Transaction) -> None:
-    """Raises :class:`Failure` where arguments don't fit."""
+    """Raises :class:`Failure` if the arguments don't fit."""
     try:
         value = _value(args)
     except RecursionError:
@@ -96,7 +96,7 @@ def check_arguments(function: Function, args: Any, transaction: Transaction) -> 
 
 
 def checked_result(function: Function, text: str, catalog_name: Callable[[int], str | None]) -> str:
-    """A function's result. Raises :class:`Failure` where it is none, too large, or does not fit."""
+    """A function's result. Raises :class:`Failure` if it is not a value, too large, or does not fit."""
     plain = plain_value(text)
     try:
         value = _value(parse_bounded(text)) if plain is None else plain[0]

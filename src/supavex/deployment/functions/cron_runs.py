@@ -1,7 +1,7 @@
-"""The running of cron jobs that are due.
+"""Runs cron jobs that are due.
 
-Source: ``application/src/cron_jobs`` of convex-backend. A mutation's run is written in the mutation's own transaction,
-so that it is run once; an action is run once at most. Runs that are long past are skipped.
+Source: ``application/src/cron_jobs`` of convex-backend. The run of a mutation is recorded in the mutation's own
+transaction, so that it runs exactly once. An action runs at most once. Runs that are long past are skipped.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from supavex.deployment.functions.crons import RUNS_NUMBER, CronJob, cron_jobs
 from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.outcome import Failure, Outcome
 
-#: Runs of each job that are kept, and characters of what they gave and said.
+#: The runs of each job that are kept, and the most characters of their results and logs.
 _KEPT, _MAX_TEXT = 5, 1000
 _MINE = "component = ? AND name = ?"
 
 
 def due_crons(functions: Functions, now: float) -> tuple[list[CronJob], float | None]:
-    """The jobs that are due at ``now`` (seconds), and when the next one is."""
+    """The jobs that are due at ``now`` (seconds), and the time of the next one."""
     with functions.engine.snapshot() as snapshot:
         waiting = [job for job in cron_jobs(snapshot.connection) if job.state == "pending"]
     later = [job.next for job in waiting if job.next > now]
@@ -33,12 +33,12 @@ def due_crons(functions: Functions, now: float) -> tuple[list[CronJob], float | 
 
 
 def run_cron(functions: Functions, job: CronJob) -> Outcome | None:
-    """Runs a job that is due; None where somebody else has run or changed it."""
+    """Runs a job that is due; None if another process has run or changed it."""
     with functions.engine.snapshot() as snapshot:
         app = functions.app(snapshot)
         component = next((path for path, found in app.components.items() if found.id == job.component), None)
     if component is None:
-        return None  # it is not mounted any more
+        return None  # Its component is no longer mounted.
     function = app.find(job.path, component)
     call = Call(job.path, job.args, internal=True, component=component)
     try:
@@ -62,7 +62,7 @@ def run_cron(functions: Functions, job: CronJob) -> Outcome | None:
 
         outcome = functions.mutation(call, also)
         if outcome.failure is not None and not written:
-            # Not even the commit of its failure went well: the next run is not to be this one again.
+            # Recording the failure failed as well. The next run must not repeat this one.
             with functions.engine.writing() as connection:
                 _complete(connection, job, outcome, clock.now())
         return outcome
@@ -71,7 +71,7 @@ def run_cron(functions: Functions, job: CronJob) -> Outcome | None:
 
 
 def fail_interrupted(functions: Functions) -> None:
-    """Writes the failure of actions that an earlier process did not end."""
+    """Records a failure for the actions that an earlier process did not finish."""
     with functions.engine.snapshot() as snapshot:
         found = [job for job in cron_jobs(snapshot.connection) if job.state == "inProgress"]
     for job in found:
@@ -81,7 +81,7 @@ def fail_interrupted(functions: Functions) -> None:
 
 
 def _hold(connection: sqlite3.Connection, job: CronJob, state: str = "pending") -> None:
-    """Raises :class:`Abandoned` where the job is not any more as it was."""
+    """Raises :class:`Abandoned` if the job has changed."""
     sql = f"SELECT state, next FROM crons WHERE {_MINE}"
     if connection.execute(sql, (job.component, job.name)).fetchone() != (state, job.next):
         raise Abandoned
@@ -90,7 +90,7 @@ def _hold(connection: sqlite3.Connection, job: CronJob, state: str = "pending") 
 def _complete(
     connection: sqlite3.Connection, job: CronJob, outcome: Outcome, now: float, *, state: str = "pending"
 ) -> None:
-    """Writes a run that is over, and when the next one is."""
+    """Records a finished run, and the time of the next one."""
     _hold(connection, job, state)
     following, skipped = job.schedule.following(job.next, now)
     if skipped:

@@ -1,4 +1,4 @@
-"""Cron jobs as the deployment's file keeps them: what ``crons.ts`` says, when each is due next, and its last runs.
+"""Cron jobs in the deployment's file: the jobs of ``crons.ts``, their next times, and their last runs.
 
 Source: ``model/src/cron_jobs`` of convex-backend.
 """
@@ -24,21 +24,25 @@ _NAME = "ASCII letters, numbers, spaces, underscores, dashes and apostrophes"
 
 @dataclass(frozen=True, slots=True)
 class CronJob:
-    """A job. ``args`` is the internal JSON of its arguments; times are seconds since 1970."""
+    """A cron job. Times are seconds since 1970."""
 
     name: str
     path: str
+    #: The internal JSON of the arguments.
     args: Any
     schedule: Schedule
+    #: The state of the last run.
     state: str
+    #: The time of the last run; None if there was none.
     previous: float | None
+    #: The time of the next run.
     next: float
-    #: The id of the component that has it; 0 of the app.
+    #: The id of its component; 0 for the app.
     component: int = 0
 
 
 def checked_specs(functions: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The jobs that pushed modules say of, by name. Raises in Convex's words for what is none."""
+    """The jobs of the pushed modules, by name. Raises Convex's errors for invalid ones."""
     found: dict[str, dict[str, Any]] = {}
     for name, spec in (functions.get("crons.js") or {}).get("cronSpecs") or []:
         odd = next((letter for letter in name if not " " <= letter <= "~"), None)
@@ -68,7 +72,7 @@ def _check_function(name: str, path: str, functions: Mapping[str, dict[str, Any]
 
 
 def apply_crons(store: Store, specs: Mapping[str, dict[str, Any]], now: float) -> None:
-    """Makes the jobs of the app, or of a component, those of ``specs``. Where the schedule is the same, times stay."""
+    """Replaces the jobs of the app, or of a component, by ``specs``. A job with the same schedule keeps its times."""
     connection, component = store.connection, store.component
     before = {name: json.loads(spec) for name, spec in _rows(store, "name, spec FROM crons")}
     mine = "component = ? AND name = ?"
@@ -89,7 +93,7 @@ def apply_crons(store: Store, specs: Mapping[str, dict[str, Any]], now: float) -
 
 
 def cron_jobs(connection: sqlite3.Connection) -> list[CronJob]:
-    """The jobs of the app and its components, the one that is due first first."""
+    """The jobs of the app and its components, by the time of their next run."""
     sql = "SELECT name, spec, state, previous, next, component FROM crons ORDER BY next, component, name"
     return [_job(*row) for row in connection.execute(sql).fetchall()]
 

@@ -1,4 +1,4 @@
-"""Runs pushed functions of every kind: queries and mutations in a transaction, actions outside of one.
+"""Runs pushed functions of every kind: queries and mutations in a transaction, actions outside one.
 
 Source: ``application/src/application_function_runner`` of convex-backend.
 """
@@ -17,7 +17,7 @@ from supavex.deployment.functions.running import TransactionFunctions
 
 
 class Functions(TransactionFunctions):
-    """The functions of the deployment in the file ``path``. Thread-safe; close it in the end."""
+    """The functions of the deployment in the file ``path``. Thread-safe. Close it at the end."""
 
     def run(self, call: Call) -> Outcome:
         """Runs a function of any kind."""
@@ -36,5 +36,5 @@ class Functions(TransactionFunctions):
         return self.told(run_action(self, call, self.action))
 
     def answer(self, request: HttpRequest, identity: Identity, exchange: Callable[[str, Arguments], str]) -> Outcome:
-        """Answers a request by the app's HTTP actions; see :func:`run_http_action`."""
+        """Answers a request with the app's HTTP actions; see :func:`run_http_action`."""
         return self.told(run_http_action(self, request, identity, exchange, self.action))

@@ -1,4 +1,4 @@
-"""Who calls: nobody, the admin, or a user with the claims of a token."""
+"""The caller of a function: nobody, the admin, or a user with a token's claims."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-#: What an OIDC token calls a claim, and what Convex does. Source: ``UserIdentityAttributes`` in convex-backend.
+#: OIDC's name of a claim to Convex's. Source: ``UserIdentityAttributes`` in convex-backend.
 _NAMES = {
     "sub": "subject",
     "iss": "issuer",
@@ -29,19 +29,19 @@ _LEFT_OUT = {"aud", "exp", "iat", "nbf", "jti", "azp", "at_hash", "nonce", "auth
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who calls. ``user`` is what ``ctx.auth.getUserIdentity()`` gives; ``key`` tells callers apart."""
+    """The caller. ``user`` is the result of ``ctx.auth.getUserIdentity()``."""
 
     admin: bool = False
     user: Mapping[str, Any] | None = field(default=None, hash=False)
     token: str | None = None
-    #: When the token stops being valid, in seconds since 1970.
+    #: When the token expires, in seconds since 1970.
     expires: float | None = None
-    #: Why what the request says of its caller is not to be believed: what an action is told that asks who calls.
+    #: Why the request's token is invalid: the error of an action that asks for the identity.
     problem: str | None = None
 
     @property
     def key(self) -> str:
-        """The same text for callers whom no function can tell apart."""
+        """A text that is equal for callers whom no function can distinguish."""
         return f"{self.admin} {sorted(self.user.items()) if self.user else ''!r}"
 
 
@@ -57,7 +57,7 @@ def user_of(claims: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def acting(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The user that an admin acts as. Raises :class:`ValueError` where the attributes name nobody."""
+    """The user as whom an admin acts. Raises :class:`ValueError` if the attributes name nobody."""
     user = dict(attributes)
     if "tokenIdentifier" not in user:
         if not {"issuer", "subject"} <= user.keys():

@@ -1,4 +1,4 @@
-"""Functions called from Python, without a server: for tests, scripts and the demo."""
+"""Calls functions from Python without a server, for tests, scripts and the demo."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from supavex.errors import SupavexError, UsageError
 
 
 class FunctionFailed(SupavexError):
-    """A function threw. ``data`` is what a ``ConvexError`` holds, else None; ``logs`` what it printed."""
+    """A function threw. ``data``: the data of a ``ConvexError``, else None. ``logs``: the printed lines."""
 
     def __init__(self, outcome: Outcome) -> None:
         assert outcome.failure is not None
@@ -30,7 +30,7 @@ class FunctionFailed(SupavexError):
 
 
 def run_now(functions: Functions, path: str, args: dict[str, Value], user: Mapping[str, Value] | None) -> Value:
-    """Runs a function; its result. See :meth:`supavex.deployment.Deployment.run`."""
+    """Runs a function. Returns its result. See :meth:`supavex.deployment.Deployment.run`."""
     identity = ADMIN
     if user is not None:
         try:
@@ -53,7 +53,7 @@ def run_now(functions: Functions, path: str, args: dict[str, Value], user: Mappi
 
 
 def advance(functions: Functions, seconds: float) -> int:
-    """Turns the clock, and runs what is due on the way; how many. See :meth:`supavex.deployment.Deployment.advance`."""
+    """Sets the clock forward, and runs what becomes due. See :meth:`supavex.deployment.Deployment.advance`."""
     if not 0 <= seconds < float("inf"):
         raise UsageError("InvalidDuration", f"the clock goes forward, by a number of seconds, and not by {seconds}.")
     clock, count = functions.engine.clock, 0
@@ -71,7 +71,7 @@ def advance(functions: Functions, seconds: float) -> int:
 
 
 def _next_moment(functions: Functions) -> float | None:
-    """When something is due next, or has been: seconds since 1970."""
+    """The time of the next or earliest due run: seconds since 1970."""
     jobs, then = due_jobs(functions, float("-inf"))
     crons, after = due_crons(functions, float("-inf"))
     found = [None if then is None else then / 1000, after]
@@ -80,7 +80,7 @@ def _next_moment(functions: Functions) -> float | None:
 
 
 def run_scheduled(functions: Functions, until: float | None) -> int:
-    """Runs what is due; how many. See :meth:`supavex.deployment.Deployment.run_scheduled`."""
+    """Runs what is due. Returns the number. See :meth:`supavex.deployment.Deployment.run_scheduled`."""
     count = 0
     while True:
         moment = time.time() if until is None else until

@@ -1,4 +1,4 @@
-"""Unforeseen exceptions: each is logged whole, once, and becomes the failure of the call that met it."""
+"""Unforeseen exceptions: each is logged in full, once, and becomes the failure of its call."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from supavex.deployment.runtime.runner import RunnerLost
 from supavex.errors import SupavexError
 
 _LOGGER = logging.getLogger("supavex.server")
-#: Characters of what was called that the log shows.
+#: The most characters of the call that the log shows.
 _SHOWN = 200
 
 
 def incident(what: str) -> str:
-    """Logs the exception that is being handled; what whoever called ``what`` is told."""
+    """Logs the exception that is being handled. Returns the message for the caller of ``what``."""
     id_ = secrets.token_hex(4)
     _LOGGER.exception("Incident %s in %s", id_, ascii(what[:_SHOWN]))
     return f"Your request couldn't be completed: supavex failed. The server's own output says more (incident {id_})."
@@ -27,9 +27,9 @@ def incident(what: str) -> str:
 
 @contextmanager
 def recorded(outcome: Outcome, seconds: float) -> Iterator[None]:
-    """Makes every exception of the block the failure of ``outcome``; ``seconds``: the processor time it may take.
+    """Makes every exception of the block the failure of ``outcome``. ``seconds``: the allowed processor time.
 
-    :class:`Conflict` and :class:`Abandoned` pass, for they say what becomes of a commit.
+    :class:`Conflict` and :class:`Abandoned` pass, because they are about a commit.
     """
     try:
         yield
@@ -48,7 +48,7 @@ def recorded(outcome: Outcome, seconds: float) -> Iterator[None]:
 
 
 def _lost(reason: str, seconds: float) -> str:
-    """What is said of a function whose process was killed."""
+    """The message for a function whose process was killed."""
     if reason == "timeout":
         return f"Function execution timed out (maximum duration: {seconds:g}s)"
     if reason == "memory":

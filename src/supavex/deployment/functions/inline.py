@@ -1,6 +1,6 @@
 """``convex run --inline-query``: a query that comes with the request, and is not kept.
 
-Its module imports ``query`` from a module of Convex's own; ``inline.js`` stands in for that one.
+Its module imports ``query`` from a module of Convex's own, which ``inline.js`` replaces.
 """
 
 from __future__ import annotations

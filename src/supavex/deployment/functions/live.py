@@ -1,4 +1,4 @@
-"""Results of queries, kept for as long as what they have read is unchanged: what subscriptions live on."""
+"""Results of queries, kept as long as the data that they read are unchanged. Subscriptions share them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.outcome import Outcome
 
 _KEPT = 8192
-#: What tells a query from others. The arguments are a text that is made once, for it may be long.
+#: The identity of a query. The arguments are a text that is made once, because it may be long.
 QueryKey: TypeAlias = tuple[str, str, str, str | None, bool, str]
 
 
 @dataclass(slots=True)
 class Result:
-    """A query's outcome, and the last moment at which it is known to hold."""
+    """A query's outcome, and the last timestamp at which it is known to be valid."""
 
     outcome: Outcome
     checked: int
 
 
 class LiveQueries:
-    """Outcomes of queries by path, arguments and caller; each is run once for all who want it. Thread-safe."""
+    """Outcomes of queries by path, arguments and caller. Each query runs once for all subscribers. Thread-safe."""
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
@@ -37,17 +37,17 @@ class LiveQueries:
         self._running: dict[tuple[QueryKey, int], Future[Outcome]] = {}
 
     def holds(self, outcome: Outcome, since: int, ts: int) -> bool:
-        """Whether an outcome that held at ``since`` is still that of ``ts``."""
+        """Whether an outcome that was valid at ``since`` is still valid at ``ts``."""
         return self._functions.engine.valid(outcome.reads, since, ts)
 
     def known(self, call: Call, arguments: str, ts: int) -> Outcome | None:
-        """The outcome of a query at ``ts``, where it is known. It waits for nothing. ``arguments``: as JSON."""
+        """The outcome of a query at ``ts``, if it is known. It never waits. ``arguments``: as JSON."""
         shared, own = query_key(call, arguments, who=False), query_key(call, arguments, who=True)
         with self._lock:
             return self._known(shared, ts) or self._known(own, ts)
 
     def outcome(self, call: Call, snapshot: Snapshot, arguments: str | None = None) -> Outcome:
-        """The outcome of a query at the moment of ``snapshot``: one that is known, or it is run."""
+        """The outcome of a query at ``snapshot``: a known one, or the query runs. ``arguments``: as JSON."""
         arguments = arguments_text(call.args) if arguments is None else arguments
         shared, own = query_key(call, arguments, who=False), query_key(call, arguments, who=True)
         with self._lock:
@@ -94,10 +94,10 @@ class LiveQueries:
 
 
 def arguments_text(args: object) -> str:
-    """The arguments of a call as JSON in one form."""
+    """The arguments of a call as JSON in canonical form."""
     return json.dumps(args, sort_keys=True)
 
 
 def query_key(call: Call, arguments: str, *, who: bool) -> QueryKey:
-    """What tells a query from others; ``who``: and who calls it. ``arguments``: as JSON."""
+    """The identity of a query; with ``who``, also of its caller. ``arguments``: as JSON."""
     return call.component, call.path, arguments, call.journal, call.internal, call.identity.key if who else ""

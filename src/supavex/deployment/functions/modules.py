@@ -1,4 +1,4 @@
-"""The app's pushed modules and its environment variables, as the deployment's file keeps them."""
+"""The app's pushed modules and its environment variables, in the deployment's file."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from supavex.deployment.runtime.evaluation import Module
 from supavex.errors import SupavexError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-#: Where the deployment's file keeps what modules see of time and chance while they are evaluated.
+#: The key of ``meta`` for the time and random state with which modules are evaluated.
 IMPORTED = "imported"
-#: Where it keeps the prefix of the app's own HTTP routes; empty for none.
+#: The key of ``meta`` for the prefix of the app's own HTTP routes; empty for none.
 HTTP_PREFIX = "http_prefix"
 _MAX_VARIABLES, _MAX_NAME, _MAX_VALUE, _MAX_TOTAL = 512, 256, 8 << 10, 512 << 10
-#: What the deployment itself gives its functions.
+#: The variables that the deployment itself gives its functions.
 _OWN_VARIABLES = ("CONVEX_CLOUD_URL", "CONVEX_SITE_URL")
 #: The number of Convex's system table ``_environment_variables``.
 _VARIABLES_NUMBER = 520
 
 
 def new_import() -> dict[str, Any]:
-    """Time and chance of modules that are pushed now; see ``App.imported``."""
+    """The time and random state of a new push; see ``App.imported``."""
     return {"now": time.time_ns() // 1_000_000, "seed": [secrets.randbits(32) for _ in range(4)]}
 
 
 def sha256_of(module: Module) -> str:
-    """The hash by which the CLI knows a module that has not changed."""
+    """The hash by which the CLI recognizes an unchanged module."""
     return hashlib.sha256(module.source.encode() + (module.source_map or "").encode()).hexdigest()
 
 
@@ -45,21 +45,21 @@ def stored_modules(store: Store, definition: str = "") -> dict[str, Module]:
 
 
 def pushed_definitions(store: Store) -> list[str]:
-    """The definitions of components that have modules."""
+    """The definitions of components with modules."""
     return [
         row[0] for row in store.connection.execute("SELECT DISTINCT definition FROM modules WHERE definition != ''")
     ]
 
 
 def module_hashes(store: Store, definition: str = "") -> list[dict[str, str]]:
-    """Path, hash and environment of each module, as ``get_config_hashes`` gives them of the app."""
+    """Path, hash and environment of each module, as ``get_config_hashes`` returns them for the app."""
     sql = "SELECT path, sha256, environment FROM modules WHERE definition = ? ORDER BY path"
     rows = store.connection.execute(sql, (definition,))
     return [{"path": path, "hash": hash_, "environment": environment} for path, hash_, environment in rows]
 
 
 def analyses(store: Store, definition: str = "") -> dict[str, dict[str, Any]]:
-    """What each module, of the app's own or of a component's definition, says of its functions."""
+    """The analysis of each module's functions, for the app or for a component's definition."""
     sql = "SELECT path, analysis FROM modules WHERE analysis IS NOT NULL AND definition = ? ORDER BY path"
     return {path: json.loads(text) for path, text in store.connection.execute(sql, (definition,))}
 
@@ -67,7 +67,7 @@ def analyses(store: Store, definition: str = "") -> dict[str, dict[str, Any]]:
 def save_modules(
     store: Store, modules: Mapping[str, Module], found: Mapping[str, dict[str, Any]], definition: str = ""
 ) -> None:
-    """Puts ``modules`` in the place of all that the app, or a definition, had. Call it in a transaction."""
+    """Replaces all modules of the app, or of a definition, by ``modules``. Call it in a transaction."""
     hashes = {path: sha256_of(module) for path, module in modules.items()}
     sql = "SELECT path, sha256 FROM modules WHERE definition = ?"
     before = dict(store.connection.execute(sql, (definition,)))
@@ -100,7 +100,7 @@ def variable_documents(store: Store) -> list[dict[str, Any]]:
 
 
 def change_variables(store: Store, changes: list[Any]) -> None:
-    """Sets variables, or removes those whose value is None. Raises before anything is changed."""
+    """Sets variables, and removes those whose value is None. Raises before anything is changed."""
     for change in changes:
         if not (isinstance(change, dict) and isinstance(change.get("name"), str)):
             raise SupavexError("BadJsonBody", "a change names a variable and gives its value or null.")
@@ -133,7 +133,7 @@ def change_variables(store: Store, changes: list[Any]) -> None:
 
 
 def _check_name(name: str) -> None:
-    """Raises in Convex's words for what can't name a variable."""
+    """Raises Convex's error for an invalid name of a variable."""
     said = f"The environment variable name {name[: _MAX_NAME + 1]} is"
     if not _NAME.match(name):
         message = "must begin with a letter and may only include characters a-z, A-Z, 0-9, and underscores."

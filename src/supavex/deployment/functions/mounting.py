@@ -1,6 +1,6 @@
-"""Where definitions are mounted: the tree of an app's components, each with what it is given there.
+"""Mounts definitions: makes the tree of an app's components, each with its arguments.
 
-Source: ``model/src/components/type_checking.rs`` of convex-backend, whose words the errors are.
+Source: ``model/src/components/type_checking.rs`` of convex-backend, from which the texts of errors come.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from supavex.deployment.database.components import MAX_DEPTH, Component
 from supavex.deployment.runtime.definitions import ComponentDefinition, Mount, texts
 from supavex.errors import SupavexError
 
-#: Components that an app may have: definitions that mount each other twice would make them without end.
+#: The most components of an app. Definitions that mount each other twice would grow exponentially.
 _MAX_COMPONENTS = 1000
-#: What ``analysis.js`` says of modules, by their paths.
+#: The analyses of modules by ``analysis.js``, by path.
 _Functions = Mapping[str, dict[str, Any]]
 
 
 def mounted(definitions: Mapping[str, ComponentDefinition], functions: Mapping[str, _Functions]) -> list[Component]:
-    """The app's components, parents first, with no ids yet. Raises in Convex's words for a tree that can't be.
+    """The app's components, parents first, without ids. Raises Convex's errors for an invalid tree.
 
-    ``definitions`` and what their modules say are by the definitions' paths; the app's is the empty one.
+    ``definitions`` and ``functions`` are by the definitions' paths; the app's path is empty.
     """
     for path, definition in definitions.items():
         _check_declarations(path, definition)
@@ -55,7 +55,7 @@ def _mount(
     above: tuple[str, ...],
     found: list[Component],
 ) -> None:
-    """Mounts what a component mounts, and what that does. ``above``: the definitions that the parent is mounted in."""
+    """Mounts the children of a component, and their children. ``above``: the definitions around the parent."""
     above = (*above, parent.definition)
     definition = definitions[parent.definition]
     names: set[str] = set()
@@ -89,7 +89,7 @@ def _mount(
 
 
 def _prefixes(definition: ComponentDefinition, functions: _Functions) -> dict[str, str]:
-    """Under which prefix each child answers HTTP. Raises where the parent's own routes, or another child, do so too."""
+    """The HTTP prefix of each child. Raises if the parent's own routes, or another child, have the same prefix."""
     found: dict[str, str] = {}
     for prefix, name in definition.http_mounts.items():
         for route in (functions.get("http.js") or {}).get("httpRoutes") or []:
@@ -120,7 +120,7 @@ def _check_args(path: str, of: ComponentDefinition, child: Mount) -> None:
 def _given(
     parent: Component, definition: ComponentDefinition, path: str, of: ComponentDefinition, child: Mount
 ) -> dict[str, Mapping[str, str]]:
-    """The variables that a child is given: values, and names of the app's own. Raises where they do not fit."""
+    """The variables that a child gets: values, and names of the app's variables. Raises if they do not fit."""
     found: dict[str, Mapping[str, str]] = {}
     for name, binding in child.env.items():
         shown = f"Component {json.dumps(path)} env var {json.dumps(name)}"
@@ -151,7 +151,7 @@ def _given(
 
 
 def exports(functions: _Functions, component: str) -> dict[str, Any]:
-    """The public functions of a component, as the CLI is told of them: a tree by folders, files and names."""
+    """The public functions of a component for the CLI: a tree by folders, files and names."""
     tree: dict[str, Any] = {}
     for module, said in sorted(functions.items()):
         for function in said["functions"]:

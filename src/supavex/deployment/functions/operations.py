@@ -1,4 +1,4 @@
-"""What a running function can ask of the deployment: each operation by the name that ``convex/server`` calls it."""
+"""The operations that a running function can request, by the names of ``convex/server``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from supavex.deployment.functions import scheduling, storage, syscalls
 from supavex.deployment.functions.syscalls import Arguments, Frame, parsed, understood
 from supavex.errors import SupavexError
 
-#: The answers to operations: JSON text, of a frame and parsed arguments.
+#: The functions that answer operations: from a frame and parsed arguments to JSON text.
 OPERATIONS: Mapping[str, Callable[[Frame, Arguments], str]] = {
     "next": syscalls.query_next,
     "1.0/get": syscalls.get,
@@ -36,7 +36,7 @@ OPERATIONS: Mapping[str, Callable[[Frame, Arguments], str]] = {
 
 
 def answer(frame: Frame, operation: str, text: str) -> str:
-    """The answer to one operation. Raises :class:`SupavexError` with what is to be thrown in the function."""
+    """The answer to one operation. Raises :class:`SupavexError` with the error to throw in the function."""
     found = OPERATIONS.get(operation)
     if found is None:
         raise SupavexError("UnknownAsyncOperation", f"Unknown async operation {operation}")

@@ -1,4 +1,4 @@
-"""What became of a function that was called: its value or its error, in the words that Convex's clients get."""
+"""The outcome of a function: its value or its error, in the form that Convex's clients get."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from supavex.deployment.functions.app import App
 MAX_LOG_LINES, MAX_LOG_LENGTH = 256, 32_768
 _MAX_MESSAGE = 1 << 16
 _PLACE = re.compile(r"(?:(?P<name>.*?) \()?(?P<file>[^()\s]+):(?P<line>[0-9]{1,9}):(?P<column>[0-9]{1,9})\)?\Z")
-#: Frames of a stack that are looked at, and characters of each: V8 gives ten frames, but what it says can be forged.
+#: The most frames of a stack, and the most characters of each. V8 gives ten frames, but its text can be forged.
 _MAX_FRAMES, _MAX_FRAME = 256, 4096
-#: Frames of the runtime itself, which is no module of the app's.
+#: Frames of the runtime, which are not the app's.
 _OWN = re.compile(r"<anonymous>|^(?:own|ext|node|file):|^/")
-#: Frames of what calls the app's functions; no developer wants to see them at either end of a stack.
+#: Frames of the code that calls the app's functions, at both ends of a stack. They don't help a developer.
 _HARNESS = "convex/src/server/impl"
-#: Lines that stand before a module's own in its script; see ``linking.py``.
+#: Lines before a module's own in its script; see ``linking.py``.
 _HEAD_LINES = 1
 
 
 @dataclass(eq=False)
 class Failure(Exception):
-    """Why a function failed: ``message`` without the head that clients see. ``data`` is a ConvexError's, as JSON."""
+    """Why a function failed. ``message``: without the head for clients. ``data``: a ConvexError's data, as JSON."""
 
     message: str
     data: str | None = None
 
     def thrown(self) -> dict[str, Any]:
-        """What is thrown in the function that called the one that failed."""
+        """The error to throw in the function that called the failed one."""
         data = {} if self.data is None else {"data": json.loads(self.data)}
         return {"message": self.message, **data}
 
     def text(self, request_id: str) -> str:
-        """As a client gets it."""
+        """The text for a client."""
         return f"[Request ID: {request_id}] Server Error\n{self.message}"
 
 
 def conflict_failure(conflict: Conflict, path: str) -> Failure:
-    """The failure of a mutation of that path which met a conflict each time it was run."""
+    """The failure of a mutation that met a conflict in each of its runs."""
     where = "some table" if conflict.table is None else f'the "{conflict.table}" table'
     message = f"Documents read from or written to {where} changed while this mutation was being run and on every "
     message += "subsequent retry. "
@@ -64,11 +64,11 @@ class LogLine:
     timestamp: float
 
     def text(self) -> str:
-        """As clients print it."""
+        """The text that clients print."""
         return f"[{self.level}] {' '.join(self.messages)}"[:MAX_LOG_LENGTH]
 
     def entry(self) -> dict[str, Any]:
-        """As `convex logs` reads it."""
+        """The entry for `convex logs`."""
         cut = any(len(message) > MAX_LOG_LENGTH for message in self.messages)
         messages = [message[:MAX_LOG_LENGTH] for message in self.messages]
         return {"messages": messages, "level": self.level, "timestamp": self.timestamp, "isTruncated": cut}
@@ -76,29 +76,34 @@ class LogLine:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a call. ``value`` is JSON (internal form); ``ts`` the moment (nanoseconds) that it belongs to."""
+    """The outcome of a call."""
 
     path: str
     kind: str
+    #: The value as JSON (internal form).
     value: str | None = None
     failure: Failure | None = None
     logs: list[LogLine] = field(default_factory=list)
+    #: The timestamp (nanoseconds) of the outcome.
     ts: int = 0
-    #: The moment of the snapshot that it has read.
+    #: The timestamp of the snapshot that it read.
     read_at: int = 0
+    #: The data that it read.
     reads: ReadSet = field(default_factory=ReadSet)
+    #: The ends of its pages, for the next run of the query.
     journal: str | None = None
-    #: The value as JSON of ASCII characters, once a client was told of it.
+    #: The value as ASCII JSON, after a client has got it.
     shown: str | None = None
-    #: Whether it depends on who calls.
+    #: Whether it depends on the caller.
     saw_identity: bool = False
     request_id: str = field(default_factory=lambda: secrets.token_hex(8))
     #: The path of the function's component; empty for the app.
     component: str = ""
-    #: When it began, by the monotonic clock, and how long it took.
+    #: When it began, by the monotonic clock.
     begun: float = field(default_factory=time.monotonic)
+    #: How long it took.
     seconds: float = 0.0
-    #: How often it was run again because of a conflict.
+    #: The number of further runs because of conflicts.
     retries: int = 0
 
     @property
@@ -108,12 +113,12 @@ class Outcome:
 
     @property
     def error(self) -> str:
-        """What a client gets to read of a failure."""
+        """The error's text for a client."""
         assert self.failure is not None
         return self.failure.text(self.request_id)
 
     def add_log(self, level: str, messages: list[str]) -> None:
-        """One more line; Convex keeps so many, and says so."""
+        """Adds a line. Convex limits their number, and the last line says so."""
         if len(self.logs) < MAX_LOG_LINES:
             self.logs.append(LogLine(level, messages, time.time() * 1000))
         elif len(self.logs) == MAX_LOG_LINES:
@@ -122,21 +127,21 @@ class Outcome:
 
 
 def failure_of(thrown: Mapping[str, Any], app: App) -> Failure:
-    """The failure of what was thrown, its stack told in the app's own files."""
+    """The failure of a thrown error, with its stack in the app's own files."""
     name, message = str(thrown["name"]), str(thrown["message"])[:_MAX_MESSAGE]
     said = ": ".join(filter(None, [name, message]))
-    # What a function that was called said ends with a line's end: its caller's frames stand behind an empty line.
+    # The text of a called function's error ends with a newline, so its caller's frames follow an empty line.
     lines = [f"Uncaught {said}" if said else "Uncaught", *_frames(thrown["places"], app)]
     return Failure(well_formed("\n".join(lines)) + "\n", thrown.get("data"))
 
 
 def well_formed(text: str) -> str:
-    """``text`` with a replacement character for each half of a surrogate pair, which neither SQLite nor UTF-8 takes."""
+    """``text`` with a replacement character for each half of a surrogate pair, which SQLite and UTF-8 refuse."""
     return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def logged(level: str, texts: list[str], app: App) -> tuple[str, list[str]]:
-    """Level and messages of a line of the log; those of ``console.trace`` end with a stack."""
+    """Level and messages of a line of the log. Those of ``console.trace`` end with a stack."""
     if level != "TRACE":
         return level, texts
     *messages, places = texts
@@ -144,7 +149,7 @@ def logged(level: str, texts: list[str], app: App) -> tuple[str, list[str]]:
 
 
 def _frames(places: list[str], app: App) -> list[str]:
-    """The lines of a stack, its places told in the app's own files, without those of the runtime."""
+    """The lines of a stack in the app's own files, without those of the runtime."""
     frames: list[tuple[str, str]] = []
     for place in places[:_MAX_FRAMES]:
         found = _PLACE.match(place[:_MAX_FRAME])

@@ -1,6 +1,6 @@
-"""Requests that a deployment sends: one parser of addresses, and one check of hosts, for each of them.
+"""Requests that a deployment sends, with one parser of addresses and one check of hosts for all of them.
 
-What is checked is what is connected to: an address is taken apart once, and the connection is made from its parts.
+The checked host is the connected host: an address is parsed once, and the connection is made from its parts.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from typing import Any
 
 from supavex.errors import UsageError, missing_extra
 
-#: Seconds for one wait for the other side; a whole exchange has four times as many.
+#: Seconds for one wait for the other side. A whole exchange may take four times as long.
 SECONDS = 30.0
 _PORTS = {"http": 80, "https": 443}
-#: Characters that parsers of addresses read in different ways.
+#: Characters that parsers of addresses interpret differently.
 _ODD = re.compile(r"[\x00-\x20\x7f\\]")
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*\Z")
 _NUMBER = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)\Z")
 
 
 class BadAddress(ValueError):
-    """An address that nothing is sent to. The text says why."""
+    """An address to which nothing is sent. The text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a request goes. ``host`` is a name in lower case or an IP address, each in one form only."""
+    """The destination of a request. ``host``: a name in lower case or an IP address, in canonical form."""
 
     scheme: str
     host: str
     port: int
-    #: Path and query, as the request's first line has them.
+    #: Path and query, as in the request's first line.
     target: str
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """What two addresses of one server share."""
+        """The part that two addresses of one server share."""
         return self.scheme, self.host, self.port
 
     @property
     def shown_host(self) -> str:
-        """The host as addresses spell it: an IPv6 address in brackets."""
+        """The host in the notation of addresses: an IPv6 address in brackets."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The response to one request, its body read."""
+    """The response to one request, with its whole body."""
 
     status: int
     reason: str
@@ -64,7 +64,7 @@ class Answer:
 
 
 def address_of(url: str) -> Address:
-    """The parts of an address. Raises :class:`BadAddress` where it is not http(s), or names its host in an odd way."""
+    """The parts of an address. Raises :class:`BadAddress` if it is not http(s), or has an ambiguous host."""
     try:
         import urllib3
     except ImportError:
@@ -85,7 +85,7 @@ def address_of(url: str) -> Address:
 
 
 def _host(text: str) -> str:
-    """A host in the one form in which it is compared and connected to."""
+    """A host in the canonical form for comparison and connection."""
     try:
         if text.startswith("["):
             six = ipaddress.IPv6Address(text.strip("[]"))
@@ -96,7 +96,7 @@ def _host(text: str) -> str:
         if not _NAME.match(name) or len(name) > 253:
             raise BadAddress("its host is no name")
         if _NUMBER.match(name.rpartition(".")[2]):
-            # The system's resolver takes `127.1` and `2130706433`, too.
+            # The system's resolver also accepts `127.1` and `2130706433`.
             return str(ipaddress.IPv4Address(socket.inet_aton(name)))
         return name
     except (ipaddress.AddressValueError, OSError):
@@ -104,7 +104,7 @@ def _host(text: str) -> str:
 
 
 def allowed_host(text: str) -> tuple[str, int | None]:
-    """What ``--allow-fetch`` names: a host and a port, None for every port. Raises :class:`UsageError`."""
+    """The host and the port (None: every port) of ``--allow-fetch``. Raises :class:`UsageError`."""
     bare = text.count(":") > 1 and not text.startswith("[")
     try:
         address = address_of(f"http://[{text}]/" if bare else f"http://{text}/")
@@ -117,7 +117,7 @@ def allowed_host(text: str) -> tuple[str, int | None]:
 
 
 def permitted(hosts: Collection[str]) -> frozenset[str]:
-    """Hosts, as ``--allow-fetch`` names them, in the form in which Deno takes them."""
+    """Hosts of ``--allow-fetch`` in Deno's notation."""
     if "*" in hosts:
         return frozenset({"*"})
     found = map(allowed_host, hosts)
@@ -126,7 +126,7 @@ def permitted(hosts: Collection[str]) -> frozenset[str]:
 
 
 def checked_address(url: str, hosts: Iterable[str]) -> Address:
-    """The address, where one of ``hosts`` is its host. Raises :class:`BadAddress` for any other."""
+    """The parsed address, if its host is one of ``hosts``. Raises :class:`BadAddress` for others."""
     address = address_of(url)
     for host in hosts:
         if host == "*" or allowed_host(host) in ((address.host, None), (address.host, address.port)):
@@ -143,9 +143,9 @@ def exchange(
     most: int,
     seconds: float = SECONDS,
 ) -> Answer:
-    """Sends a request to a checked address; follows no redirect. Raises :class:`OSError` where there is no answer.
+    """Sends a request to a checked address, without following redirects. Raises :class:`OSError` if there is no answer.
 
-    ``most``: the bytes of the answer's body that are read, and one more.
+    ``most``: the limit of the answer's body in bytes; one more is read.
     """
     import urllib3
 

@@ -1,8 +1,8 @@
-"""What a call inside of the app names: a function of the same component, one of a component mounted there, or a handle.
+"""Resolves a call inside the app: a function of the same component, of a component mounted there, or a handle.
 
 Source: ``common/src/components/reference.rs`` and ``model/src/components`` of convex-backend. A handle is
-``function://ID;PATH;SIGNATURE``, where ID is the component's, and nothing is the app. It calls internal functions too,
-so that only a handle that the deployment has made may be one: the signature tells it from others.
+``function://ID;PATH;SIGNATURE``. ID is the component's id, and is empty for the app. A handle can call internal
+functions, so only a handle that the deployment has made is accepted: the signature shows that.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _HANDLE = "function://"
 
 
 def named(app: App, caller: Component, arguments: dict[str, Any]) -> tuple[str, str]:
-    """The paths of the function and of its component. Raises for references that lead nowhere, in Convex's words.
+    """The paths of the function and of its component. Raises Convex's errors for invalid references.
 
-    ``arguments`` are an operation's. Whether the function is there, is not looked at but for handles and components.
+    ``arguments``: an operation's. The existence of the function is only checked for handles and components.
     """
     name, handle, reference = (arguments.get(key) for key in ("name", "functionHandle", "reference"))
     if isinstance(name, str):

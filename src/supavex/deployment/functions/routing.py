@@ -1,4 +1,4 @@
-"""Whose router answers an HTTP request: the app's own, or that of a component that is mounted over HTTP.
+"""Finds the router for an HTTP request: the app's own, or that of a component that is mounted over HTTP.
 
 Source: ``application/src/application_function_runner/http_routing.rs`` of convex-backend.
 """
@@ -10,17 +10,17 @@ from supavex.deployment.functions.app import App
 
 
 def routed(app: App, method: str, path: str) -> tuple[Component, str] | None:
-    """The component whose router answers, and the path that the router sees; None where there is no router for it.
+    """The component whose router answers, and the path for that router; None if there is no router.
 
-    Level by level, from the app: a route of just that path comes first, then the longest prefix of a route or of a
-    mounted component. A router that has no such route answers itself, if nothing else is mounted there.
+    At each level, from the app on, a route with exactly this path has priority, then the longest prefix of a route or
+    of a mounted component. If nothing else is mounted, a router without a matching route answers itself.
     """
     component, method = APP, "GET" if method == "HEAD" else method
     while True:
         routes, mounts = app.routes.get(component.definition), _mounts(app, component)
         if routes is None and not mounts:
             return None
-        # The app's own prefix is of its own routes alone: what it mounts has whole paths.
+        # The app's prefix applies to its own routes only. Mounted components have whole paths.
         own = path if component.id else _behind(app.http_prefix, path)
         if own is not None:
             paths = [route for of, route in routes or () if of == method]
@@ -37,14 +37,14 @@ def routed(app: App, method: str, path: str) -> tuple[Component, str] | None:
 
 
 def _behind(prefix: str | None, path: str) -> str | None:
-    """What follows a prefix that ends with a slash, with that slash; None where the path has another one."""
+    """The path after a prefix that ends with a slash, with that slash; None if the path has another prefix."""
     if prefix is None:
         return path
     return path[len(prefix) - 1 :] if path.startswith(prefix) else None
 
 
 def _mounts(app: App, component: Component) -> dict[str, Component]:
-    """The components that one mounts over HTTP, by their prefixes as that one sees them."""
+    """The components that a component mounts over HTTP, by their prefixes inside it."""
     above = len((component.http_prefix or "").rstrip("/"))
     return {
         one.http_prefix[above:]: one

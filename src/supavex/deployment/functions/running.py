@@ -56,9 +56,9 @@ Also = Callable[["Outcome"], Callable[[Any, int], None]]
 
 @dataclass(frozen=True, slots=True)
 class JobWrites:
-    """What is written of a job in the transaction of the mutation that it runs: before it begins, and when it is over.
+    """The writes about a job in the transaction of its mutation: before it begins, and when it is over.
 
-    Both may raise :class:`Abandoned`. What ``begin`` writes stays where the mutation fails.
+    Both may raise :class:`Abandoned`. The writes of ``begin`` stay if the mutation fails.
     """
 
     begin: Callable[[Transaction], None]
@@ -66,7 +66,7 @@ class JobWrites:
 
 
 class TransactionFunctions:
-    """The queries and mutations of the deployment in the file ``path``. Thread-safe; close it in the end."""
+    """The queries and mutations of the deployment in the file ``path``. Thread-safe. Close it at the end."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class TransactionFunctions:
         self._turns = Turns(AT_ONCE)
         self.query_seconds = QUERY_SECONDS
         self.action_seconds = ACTION_SECONDS
-        #: Called with each outcome of a call from outside, for logs.
+        #: Called with each outcome of an external call, for logs.
         self.listeners: list[Callable[[Outcome], None]] = []
 
     def __enter__(self) -> Self:
@@ -103,7 +103,7 @@ class TransactionFunctions:
         self.engine.close()
 
     def abort(self) -> None:
-        """Ends whatever runs, as a failure."""
+        """Ends all running functions with a failure."""
         self.closing.set()
         if self._own_runners:
             self._runners.close()
@@ -140,7 +140,7 @@ class TransactionFunctions:
         """
         place, conflict = self._turns.place(), Conflict()
         for retries in range(_RETRIES + 1):
-            if retries > _ALONE_AFTER:  # another process writes, or a scheduler
+            if retries > _ALONE_AFTER:  # Another process is writing, or a scheduler.
                 time.sleep(random.uniform(0, 0.001 * 2 ** min(retries, 7)))
             with self._turns.taken(place, alone=retries >= _ALONE_AFTER):
                 try:
@@ -155,7 +155,7 @@ class TransactionFunctions:
         return self.told(Outcome(path, "Mutation", failure=failure, component=call.component))
 
     def _attempted(self, call: Call, also: Also | None, job: JobWrites | None) -> Outcome:
-        """Runs a mutation once, and commits. Raises :class:`Conflict` where it has to be run again."""
+        """Runs a mutation once, and commits. Raises :class:`Conflict` if it has to run again."""
         outcome = Outcome(canonical(call.path), "Mutation", component=call.component)
         settled: Transaction | None = None
         with recorded(outcome, self.query_seconds), self.gate, self.engine.snapshot() as snapshot:
@@ -172,13 +172,13 @@ class TransactionFunctions:
                 job.end(transaction, outcome)
             settled = transaction
         if settled is not None:
-            # The snapshot has ended: while it is open, a commit can't write the file's log into the file.
+            # The snapshot has to end first: while it is open, a commit can't move the log into the file.
             with recorded(outcome, self.query_seconds):
                 outcome.ts = self.engine.commit(settled, None if also is None else also(outcome))
         return outcome
 
     def told(self, outcome: Outcome) -> Outcome:
-        """Tells the listeners of an outcome; the outcome."""
+        """Passes an outcome to the listeners. Returns it."""
         for listener in list(self.listeners):
             listener(outcome)
         return outcome
@@ -311,7 +311,7 @@ class TransactionRun:
                 else:
                     instructions.append(self._answer(frame, call_id, operation, payload, *rest))
             if not instructions:
-                raise RunnerLost("crash")  # run.js says how a function is that asks for nothing
+                raise RunnerLost("crash")  # A process that waits for nothing reports the end of its function.
 
     def _result(self, frame: Frame, function: Function, how: str, payload: Any, read: list[Any]) -> str:
         """The result of a function that has ended, as JSON."""
@@ -364,7 +364,7 @@ class TransactionRun:
             return ["settle", call_id, False, failure.thrown()]
 
     def _nested(self, frame: Frame, arguments: Arguments) -> str:
-        """``ctx.runQuery`` and ``ctx.runMutation``: what a mutation that fails has written is taken back."""
+        """``ctx.runQuery`` and ``ctx.runMutation``. The writes of a failed mutation are undone."""
         kind: Kind = "mutation" if arguments["udfType"] == "mutation" else "query"
         if kind == "mutation" and frame.kind != "mutation":
             raise SupavexError("InvalidFunctionCall", "Cannot run a mutation inside a query.")
@@ -379,7 +379,7 @@ class TransactionRun:
             check_arguments(function, call.args, self.transaction)
         outer = self.transaction
         if arguments["udfType"] == "snapshotQuery":
-            # It sees nothing that was written since, and what it reads may change before the commit.
+            # A query sees no later writes, and its reads may change before the commit.
             self.transaction = self.functions.engine.begin(snapshot_of(self.transaction))
         mark = self.transaction.mark()
         self._calling += 1

@@ -1,7 +1,7 @@
 """Runs scheduled functions when they are due.
 
 Source: ``application/src/scheduled_jobs`` of convex-backend. A mutation's job ends in the mutation's own transaction.
-An action runs once at most.
+An action runs at most once.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.functions.running import JobWrites
 from supavex.deployment.functions.scheduling import ended
 
-#: Seconds after which the scheduler looks again, though nothing told it to.
+#: Seconds between two searches for due jobs, if no event comes before.
 _LOOK_SECONDS = 5.0
-#: Jobs that run at the same time.
+#: The most jobs that run at the same time.
 _AT_ONCE = 16
 
 
 class Scheduler:
-    """Runs the jobs of a deployment when they are due, one thread for each that runs."""
+    """Runs the jobs of a deployment when they are due, one thread for each running job."""
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
         self._wake = threading.Event()
         self._closing = False
         self._running: dict[str, threading.Thread] = {}
-        #: Jobs that are not begun again.
+        #: Jobs that are not started again.
         self._given_up: set[str] = set()
         self._thread = threading.Thread(target=self._work, name="supavex-scheduler", daemon=True)
 
     def start(self) -> None:
-        """Begins: actions that an earlier process left unfinished have failed."""
+        """Starts the scheduler. Unfinished actions of an earlier process get a failure."""
         self._fail_interrupted()
         fail_interrupted(self._functions)
         self._functions.engine.listeners.append(lambda commit: self._wake.set())
         self._thread.start()
 
     def close(self) -> None:
-        """Begins no more jobs, and waits for those that run for a moment."""
+        """Starts no further jobs, and waits briefly for the running ones."""
         self._closing = True
         self._wake.set()
         if self._thread.is_alive():
@@ -105,7 +105,7 @@ class Scheduler:
         try:
             run_cron(self._functions, job)
         except Exception:
-            # Not even its failure could be written: it is not tried again before the next start of the server.
+            # Recording the failure failed as well. The job is not tried again before the next start of the server.
             self._given_up.add(key)
             incident(f"the cron job {job.name}")
         finally:
@@ -117,7 +117,7 @@ class Scheduler:
         try:
             run_job(self._functions, job)
         except Exception:
-            # Not even its failure could be written. It waits, as pending, for the next start of the server.
+            # Recording the failure failed as well. The job stays pending until the next start of the server.
             self._given_up.add(id_)
             incident(f"the scheduled function {job.document.get('name')}")
         finally:
@@ -131,7 +131,7 @@ class Scheduler:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A document of ``_scheduled_functions``, with the id and path of its component (0 and "" of the app)."""
+    """A document of ``_scheduled_functions``, with the id and path of its component (0 and "" for the app)."""
 
     document: Document
     component: int
@@ -139,17 +139,17 @@ class Job:
 
     @property
     def id(self) -> str:
-        """The document's id, which no other component's job has."""
+        """The document's id, which is unique over all components."""
         return str(self.document["_id"])
 
     @property
     def function(self) -> tuple[str, str]:
-        """The paths of the function and of the component that has it."""
+        """The paths of the function and of its component."""
         return str(self.document["name"]), str(self.document.get("component", self.path))
 
 
 def due_jobs(functions: Functions, now: float) -> tuple[list[Job], float | None]:
-    """The jobs that are due at ``now`` (milliseconds), in the order of their times, and when the next one is."""
+    """The jobs that are due at ``now`` (milliseconds), by time, and the time of the next one."""
     return _jobs(functions, "pending", now)
 
 
@@ -189,14 +189,14 @@ def _due(
 
 
 def run_job(functions: Functions, job: Job) -> Outcome | None:
-    """Runs a job that is pending; None where it is not any more. One that fails, for whatever reason, is failed."""
+    """Runs a pending job; None if it is no longer pending. A job that fails for any reason is recorded as failed."""
     outcome = Outcome(str(job.document.get("name")), "Mutation")
     ran: Outcome | None = None
     with recorded(outcome, functions.query_seconds):
         ran = _ran(functions, job)
         outcome = outcome if ran is None else ran
     if outcome.failure is not None:
-        # A mutation has written so with its commit, unless it was the commit that failed.
+        # A mutation has recorded this in its commit, unless the commit itself failed.
         _set(functions, job, "failed", _why(outcome))
         return outcome
     return ran
@@ -221,7 +221,7 @@ def _ran(functions: Functions, job: Job) -> Outcome | None:
         body = transaction.peek(table, internal_id)
         if body is None or read_body(body)["state"]["kind"] != "pending":
             raise _Gone
-        # The mutation sees its own job so; for others it stays pending until it is over.
+        # The mutation sees its own job in this state. For others it stays pending until it is over.
         transaction.put(table, internal_id, ended(job.document, "inProgress", transaction))
 
     def end(transaction: Transaction, outcome: Outcome) -> None:
@@ -237,7 +237,7 @@ def _ran(functions: Functions, job: Job) -> Outcome | None:
 
 
 class _Gone(Abandoned):
-    """The job was cancelled, or somebody else has run it."""
+    """The job was cancelled, or another process has run it."""
 
 
 def _why(outcome: Outcome) -> str | None:
@@ -251,7 +251,7 @@ def _place(transaction: Transaction, job: Job) -> tuple[StoredTable, bytes]:
 
 
 def _set(functions: Functions, job: Job, kind: str, error: str | None = None) -> bool:
-    """Puts a job into another state, unless it was cancelled meanwhile; whether it was."""
+    """Sets the state of a job, unless it was cancelled meanwhile. Returns whether it was set."""
 
     def write(transaction: Transaction) -> bool:
         table, internal_id = _place(transaction, job)

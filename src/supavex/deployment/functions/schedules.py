@@ -1,9 +1,9 @@
-"""When a cron job is due: its schedule as ``crons.ts`` gives it, and the moments that it names.
+"""When a cron job is due: its schedule from ``crons.ts``, and the times that it defines.
 
-Source: ``model/src/cron_jobs`` of convex-backend, and saffron, the parser of cron expressions that it uses: five fields
-in UTC; days of the week are 0 (Sunday) to 6, or names; ``L``, ``W`` and ``#`` as Quartz has them; where both days
-are named, either fits. Convex adds up to a minute to each moment, so that not all jobs of its cloud begin at once; none
-is added here.
+Source: ``model/src/cron_jobs`` of convex-backend, and saffron, its parser of cron expressions: five fields in UTC; days
+of the week are 0 (Sunday) to 6, or names; ``L``, ``W`` and ``#`` as in Quartz; if both kinds of days are given, either
+matches. Convex adds up to a minute to each time, so that the jobs of its cloud don't all begin at once. This module
+adds nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT",
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _WEEK = {name: number for number, name in enumerate(("sunday", "monday", "tuesday", "wednesday", "thursday"))}
 _WEEK |= {"friday": 5, "saturday": 6}
-#: How far ahead a moment is looked for: the 29th of February comes twice in so many years, whatever the century.
+#: How far ahead a time is searched. In so many years there are always two 29ths of February.
 _YEARS_AHEAD = 9
 
 
@@ -31,14 +31,14 @@ def _invalid(message: str) -> SupavexError:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a job runs: every so many seconds, or by a cron expression. ``data`` is what Convex shows of it."""
+    """The schedule of a job: every so many seconds, or a cron expression. ``data`` is the form that Convex shows."""
 
     data: dict[str, Any]
     seconds: int | None
     expression: CronExpression | None
 
     def next(self, previous: float | None, now: float) -> float:
-        """The moment (seconds since 1970) of the run behind the one of ``previous``; of the first one, where None."""
+        """The time (seconds since 1970) of the run after ``previous``; None: of the first run."""
         if self.seconds is not None:
             return now if previous is None else previous + self.seconds
         assert self.expression is not None
@@ -52,7 +52,7 @@ class Schedule:
         return self.expression.source
 
     def following(self, previous: float, now: float) -> tuple[float, int]:
-        """The moment of the next run that is not past, and how many were skipped because they are."""
+        """The time of the next run after ``now``, and the number of skipped runs."""
         if self.seconds is None:
             return self.next(previous, now), 0
         skipped = max(0, math.ceil((now - previous) / self.seconds) - 1)
@@ -60,7 +60,7 @@ class Schedule:
 
 
 def schedule_of(data: Any) -> Schedule:
-    """The schedule that the JSON of ``crons.export()`` gives. Raises in Convex's words for one that is none."""
+    """The schedule from the JSON of ``crons.export()``. Raises Convex's errors for an invalid one."""
     kind = data.get("type") if isinstance(data, dict) else None
     if kind == "interval":
         given = {name: data.get(name) for name in ("seconds", "minutes", "hours") if data.get(name) is not None}
@@ -85,7 +85,7 @@ def schedule_of(data: Any) -> Schedule:
 
 
 def _clock(kind: str, data: dict[str, Any]) -> Schedule:
-    """A schedule by the clock. A minute that is not said is the first one of the hour."""
+    """A schedule by the clock. Without a minute, it runs in the first minute of the hour."""
     found: dict[str, Any] = {"type": kind}
     minute = hour = "0" if kind != "hourly" else "*"
     day, weekday = "*", "*"
@@ -121,7 +121,7 @@ def _within(data: dict[str, Any], name: str, low: int, high: int) -> int:
 
 
 class CronExpression:
-    """A cron expression. Raises where it is none."""
+    """A cron expression. Raises ValueError if it is invalid."""
 
     def __init__(self, text: str) -> None:
         self.source = text
@@ -133,7 +133,7 @@ class CronExpression:
         self._hours = _values(hour, 0, 23)
         self._months = _values(month, 1, 12, _MONTHS)
         self._day, self._weekday = day, weekday
-        #: Days of the month or of the week; None where the field has a form of its own, or is a star.
+        #: Days of the month or of the week; None if the field has a special form, or is a star.
         self._days = None if day == "*" or _SPECIAL_DAY.match(day) else _values(day, 1, 31)
         special = weekday in ("*", "L") or _SPECIAL_WEEKDAY.match(weekday.upper())
         self._weekdays = None if special else _values(weekday, 0, 6, _DAYS)
@@ -141,11 +141,11 @@ class CronExpression:
             self._weekdays = frozenset({6})
 
     def any(self) -> bool:
-        """Whether it names any moment at all."""
+        """Whether it matches any time."""
         return self._next_day(date(2024, 1, 1)) is not None
 
     def after(self, now: float) -> float:
-        """The first moment behind ``now``, in seconds since 1970."""
+        """The first matching time after ``now``, in seconds since 1970."""
         start = datetime.fromtimestamp(now // 60 * 60 + 60, UTC)
         for hour in sorted(self._hours):
             for minute in sorted(self._minutes):
@@ -207,7 +207,7 @@ _PART = re.compile(r"(?P<start>[0-9]+|[A-Z]{3}|\*)(?:-(?P<end>[0-9]+|[A-Z]{3}))?
 
 
 def _weekday_near(found: date, day: int, last: int) -> int:
-    """The weekday (Monday to Friday) that is nearest to a day of the month, within the month."""
+    """The weekday (Monday to Friday) nearest to a day of the month, in the same month."""
     number = found.replace(day=day).isoweekday()
     if number == 6:
         return day - 1 if day > 1 else day + 2
@@ -217,7 +217,7 @@ def _weekday_near(found: date, day: int, last: int) -> int:
 
 
 def _values(text: str, low: int, high: int, named: tuple[str, ...] = ()) -> frozenset[int]:
-    """The values of a field: a star, values, ranges (that may go over the end), and steps, with commas."""
+    """The values of a field: a star, values, ranges (which may wrap around), and steps, with commas."""
     if text == "*":
         return frozenset(range(low, high + 1))
     found: set[int] = set()

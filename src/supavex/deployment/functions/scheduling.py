@@ -1,7 +1,7 @@
-"""Scheduled functions: documents of ``_scheduled_functions``, written in the transaction of who schedules them.
+"""Scheduled functions: documents of ``_scheduled_functions``, written in the transaction that schedules them.
 
-Source: ``model/src/scheduled_jobs`` of convex-backend. A mutation's job is done in the mutation's own transaction; an
-action runs once at most.
+Source: ``model/src/scheduled_jobs`` of convex-backend. A mutation's job ends in the mutation's own transaction. An
+action runs at most once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, wri
 from supavex.errors import SupavexError
 
 _YEARS = 5 * 365.25 * 86_400
-#: From this version of the npm package on, a mutation that cancels the job that runs it is an error.
+#: From this version of the npm package on, a mutation may not cancel its own job.
 _NO_SELF_CANCEL = (1, 50)
 _SELF_CANCEL = (
     "A scheduled mutation canceling itself is deprecated and will throw an error in a future version of Convex."
@@ -27,12 +27,12 @@ _SELF_CANCEL = (
 
 
 def schedule(frame: Frame, arguments: Arguments) -> str:
-    """A new job's id."""
+    """Schedules a job. Returns its id as JSON."""
     return json.dumps(scheduled(writable(frame), frame, arguments))
 
 
 def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> str:
-    """Writes a new job; its id. Raises where there is no such function, or it does not take the arguments."""
+    """Writes a new job. Returns its id. Raises if there is no such function, or its arguments don't fit."""
     path, component = named(frame.app, frame.component, arguments)
     function = frame.app.find(path, component)
     if function is None:
@@ -59,7 +59,7 @@ def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> s
     if function.component.id != frame.component.id:
         document["component"] = function.component.path
     if frame.job is not None and _is_cancelled(transaction, frame.job):
-        # What a job schedules after it was cancelled is there, and never runs.
+        # A job whose scheduler was cancelled is recorded, but never runs.
         document = ended({**document, "scheduledTime": transaction.begun}, "canceled", transaction)
     return transaction.insert(SCHEDULED, document, system=True)
 
@@ -73,7 +73,7 @@ def _is_cancelled(transaction: Transaction, job: tuple[int, str]) -> bool:
 
 
 def cancel(frame: Frame, arguments: Arguments) -> str:
-    """Cancels a job that has not run yet; nothing of one that has."""
+    """Cancels a pending job. Other jobs are not changed."""
     if frame.job is not None and arguments.get("id") == frame.job[1]:
         if frame.app.client_version >= _NO_SELF_CANCEL:
             raise SupavexError("ScheduledFunctionCancelingItself", "A mutation cannot cancel itself")
@@ -83,7 +83,7 @@ def cancel(frame: Frame, arguments: Arguments) -> str:
 
 
 def cancel_from_action(frame: Frame, arguments: Arguments) -> str:
-    """The same, but an action may cancel the job that runs it."""
+    """As :func:`cancel`, but an action may cancel its own job."""
     cancelled(writable(frame), arguments)
     return "null"
 
@@ -105,7 +105,7 @@ def cancelled(transaction: Transaction, arguments: Arguments) -> None:
 
 
 def ended(document: Document, kind: str, transaction: Transaction, error: str | None = None) -> Document:
-    """A job in another state: ``kind`` is Convex's, ``error`` what is said of a failed one."""
+    """A job in another state. ``kind`` is Convex's name of the state, ``error`` the message of a failure."""
     state = {"kind": kind} if error is None else {"kind": kind, "error": error}
     job = {**document, "state": state}
     if kind != "inProgress":

@@ -1,4 +1,4 @@
-"""Stored files, as functions see them. Source: ``model/src/file_storage`` of convex-backend."""
+"""The operations of functions on stored files. Source: ``model/src/file_storage`` of convex-backend."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 
 def _found(transaction: Transaction, arguments: Arguments, method: str) -> dict[str, Any] | None:
-    """What is known of the file that ``storageId`` names (an id, or the uuid of its address)."""
+    """The metadata of the file ``storageId`` (an id, or the uuid of its address)."""
     text = arguments.get("storageId")
     if not isinstance(text, str):
         raise invalid("storageId", method, "it is no text")
@@ -65,7 +65,7 @@ def get_metadata(frame: Frame, arguments: Arguments) -> str:
 
 
 def generate_upload_url(frame: Frame, arguments: Arguments) -> str:
-    """An address that a file can be sent to."""
+    """An address for an upload."""
     if frame.services.upload_url is None:
         message = "Not supported here: nothing listens for uploads, for the deployment is not served."
         raise SupavexError("NotSupportedHere", message)
@@ -100,7 +100,7 @@ def _checked(arguments: Arguments) -> tuple[bytes, str | None]:
 
 
 def store_in_mutation(frame: Frame, arguments: Arguments) -> str:
-    """Stores bytes when the mutation commits; the new file's id. Functions see the file at once."""
+    """Stores bytes when the mutation commits. Returns the new file's id. Functions see the file at once."""
     transaction = writable(frame)
     data, kind = _checked(arguments)
     transaction.usage.stored(len(data))
@@ -124,7 +124,7 @@ def load_in_mutation(files: Files, frame: Frame, arguments: Arguments) -> str:
 
 
 def store(engine: Engine, arguments: Arguments, component: int) -> str:
-    """Stores bytes that an action has, in its component; the new file's id."""
+    """Stores bytes of an action in its component. Returns the new file's id."""
     data, kind = _checked(arguments)
     files = engine.files_of(component)
     path = files.new_path()

@@ -1,7 +1,7 @@
-"""What a running function asks of the deployment, by the names that ``convex/server`` calls it.
+"""The operations of running functions, by the names of ``convex/server``.
 
-Source: ``isolate/src/environment/udf/async_syscall.rs`` of convex-backend. Arguments come as parsed JSON; an answer is
-JSON text. Errors are thrown in the function, in Convex's words.
+Source: ``isolate/src/environment/udf/async_syscall.rs`` of convex-backend. Arguments are parsed JSON; an answer is JSON
+text. Errors are thrown in the function, with Convex's messages.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Arguments = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where clients reach the deployment; functions read both from the environment."""
+    """The addresses of the deployment for clients. Functions read both from the environment."""
 
     cloud: str = "http://127.0.0.1:3210"
     site: str = "http://127.0.0.1:3211"
@@ -42,10 +42,10 @@ class Addresses:
 
 @dataclass(slots=True)
 class Services:
-    """What a deployment gives its functions besides its data.
+    """The services that a deployment gives its functions, apart from data.
 
-    ``upload_url`` makes an address for uploads into a component (0: into the app); None where nothing listens to them.
-    ``fetch_hosts``: the hosts that actions may fetch from, with or without a port; ``*`` is any.
+    ``upload_url`` makes an address for uploads into a component (0: the app); None without a server. ``fetch_hosts``:
+    the hosts that actions may fetch from, with or without a port; ``*`` is any.
     """
 
     addresses: Addresses = field(default_factory=Addresses)
@@ -55,7 +55,7 @@ class Services:
 
 @dataclass(slots=True)
 class Frame:
-    """A function that runs in a transaction: what it has open, and what its result depends on."""
+    """A function that runs in a transaction: its open queries, and what its result depends on."""
 
     path: str
     kind: str
@@ -64,19 +64,21 @@ class Frame:
     app: App
     services: Services
     component: Component = APP
-    #: The scheduled job that runs the function or its caller: its component's id, and its own.
+    #: The scheduled job that runs the function or its caller: its component's id, and its own id.
     job: tuple[int, str] | None = None
     request_id: str = ""
+    #: The open queries by number.
     queries: dict[int, OpenQuery] = field(default_factory=dict)
-    #: The end of the page that an earlier run of the same query read, and of this one's.
+    #: The end of the page that an earlier run of the same query read.
     journal: str | None = None
+    #: The end of the page of this run.
     next_journal: str | None = None
     saw_identity: bool = False
     #: Lines for the function's log.
     warnings: list[str] = field(default_factory=list)
 
     def consumed(self, read: Sequence[Any]) -> None:
-        """Takes what the function says of how far it has read its queries."""
+        """Records how far the function has read its queries."""
         for id_, count, end in read:
             query = self.queries.get(id_)
             if query is not None:
@@ -84,7 +86,7 @@ class Frame:
 
 
 def parsed(text: str) -> Arguments:
-    """The arguments of an operation. Raises :class:`ValueError` for what no JSON of Convex's own client holds."""
+    """The arguments of an operation. Raises :class:`ValueError` for JSON that Convex's client never sends."""
     data = parse_strict(text)
     if not isinstance(data, dict):
         raise ValueError("no object")
@@ -93,7 +95,7 @@ def parsed(text: str) -> Arguments:
 
 @contextmanager
 def understood(operation: str) -> Iterator[None]:
-    """Raises :class:`SupavexError` for arguments that Convex's own client would not send."""
+    """Raises :class:`SupavexError` for arguments that Convex's client never sends."""
     try:
         yield
     except KeyError as error:
@@ -107,7 +109,7 @@ def understood(operation: str) -> Iterator[None]:
 
 
 def invalid(name: str, method: str, cause: str) -> SupavexError:
-    """The error for an argument."""
+    """The error for an invalid argument."""
     return SupavexError("InvalidArgument", f"Invalid argument `{name}` for `{method}`: {cause}")
 
 
@@ -115,7 +117,7 @@ def invalid(name: str, method: str, cause: str) -> SupavexError:
 
 
 def query_next(frame: Frame, arguments: Arguments) -> str:
-    """The next documents of a query that is iterated over."""
+    """The next documents of a query that the function iterates over."""
     id_ = arguments["queryId"]
     if "query" in arguments:
         frame.queries[id_] = OpenQuery(_plan(frame, arguments["query"]), growing=frame.kind != "mutation")
@@ -129,7 +131,7 @@ def _table_name(query: Any) -> str:
 
 
 def _plan(frame: Frame, query: Any) -> QueryPlan | SearchPlan:
-    """A query's plan. A table that this transaction is about to make has rows, too: those that it has written."""
+    """A query's plan. It includes tables that this transaction is about to make."""
     frame.transaction.table(_table_name(query))
     plan = plan_query(query, frame.transaction.catalog)
     if isinstance(plan, SearchPlan):
@@ -139,7 +141,7 @@ def _plan(frame: Frame, query: Any) -> QueryPlan | SearchPlan:
 
 
 def get(frame: Frame, arguments: Arguments) -> str:
-    """A document, or null; null also for an id of a table that is not there."""
+    """A document, or null. An id of a missing table also gives null."""
     system = arguments.get("isSystem") is True
     method = "db.system.get" if system else "db.get"
     try:
@@ -207,7 +209,7 @@ def query_page(frame: Frame, arguments: Arguments) -> str:
 
 
 def count(frame: Frame, arguments: Arguments) -> str:
-    """How many documents a table holds."""
+    """The number of documents in a table."""
     table = frame.transaction.table(str(arguments["table"]))
     return "0.0" if table is None else str(float(frame.transaction.count(table)))
 
@@ -230,7 +232,7 @@ def _document(method: str, data: Any) -> Document:
 
 
 def insert(frame: Frame, arguments: Arguments) -> str:
-    """A new document's id."""
+    """Inserts a document. Returns its id."""
     transaction, name = writable(frame), str(arguments["table"])
     problem = table_name_problem(name)
     if problem:
@@ -239,7 +241,7 @@ def insert(frame: Frame, arguments: Arguments) -> str:
 
 
 def _named(frame: Frame, arguments: Arguments, method: str) -> tuple[StoredTable, bytes]:
-    """The table and the internal id that a write names."""
+    """The table and the internal id of a write."""
     try:
         number, internal_id = decode_id(arguments["id"])
     except InvalidId as error:
@@ -266,7 +268,7 @@ def patch(frame: Frame, arguments: Arguments) -> str:
 
 
 def replace(frame: Frame, arguments: Arguments) -> str:
-    """Puts another document in the place of one."""
+    """Replaces a document by another."""
     transaction = writable(frame)
     table, internal_id = _named(frame, arguments, "db.replace")
     return write_body(transaction.replace(table, internal_id, _document("db.replace", arguments["value"])))
@@ -278,11 +280,11 @@ def remove(frame: Frame, arguments: Arguments) -> str:
     return write_body(transaction.delete(*_named(frame, arguments, "db.delete")))
 
 
-# Who and where
+# The caller and the place
 
 
 def user_identity(frame: Frame, arguments: Arguments) -> str:
-    """Who calls, or null."""
+    """The caller's identity, or null."""
     frame.saw_identity = True
     if frame.identity.problem is not None and frame.kind == "action":
         raise SupavexError("Unauthenticated", frame.identity.problem)
@@ -301,7 +303,7 @@ def deployment_metadata(frame: Frame, arguments: Arguments) -> str:
 
 
 def request_metadata(frame: Frame, arguments: Arguments) -> str:
-    """Of the request that called a mutation or an action."""
+    """The metadata of the request that called a mutation or an action."""
     if frame.kind == "query":
         raise SupavexError("RequestMetadataNotAllowed", f"Cannot get request metadata in a {frame.kind}")
     frame.saw_identity = True
@@ -311,7 +313,7 @@ def request_metadata(frame: Frame, arguments: Arguments) -> str:
 
 
 def function_handle(frame: Frame, arguments: Arguments) -> str:
-    """A text that names a function, for ``runMutation`` and others."""
+    """A handle of a function, for ``runMutation`` and others."""
     path, component = named(frame.app, frame.component, arguments)
     function = frame.app.find(path, component)
     if function is None:
@@ -320,12 +322,12 @@ def function_handle(frame: Frame, arguments: Arguments) -> str:
 
 
 def audit_log(frame: Frame, arguments: Arguments) -> str:
-    """Kept nowhere here."""
+    """Accepts an entry of the audit log, which is not kept."""
     return "null"
 
 
 def transaction_metrics(frame: Frame, arguments: Arguments) -> str:
-    """What the transaction has used of its limits, and what is left."""
+    """The transaction's use of its limits, and the rest."""
     usage, queries = frame.transaction.usage, frame.transaction.reads.count()
     used, found = usage.used(queries), {}
     for limit in fields(Limits):

@@ -1,4 +1,4 @@
-"""Users' tokens: JSON Web Tokens, held against the providers of the app's ``auth.config.ts``.
+"""Users' tokens: JSON Web Tokens, verified by the providers of the app's ``auth.config.ts``.
 
 Source: ``authentication/src/lib.rs`` of convex-backend; OpenID Connect Discovery 1.0.
 """
@@ -16,9 +16,9 @@ from supavex.deployment.functions.identity import Identity, user_of
 from supavex.deployment.functions.outgoing import BadAddress, checked_address, exchange
 from supavex.errors import SupavexError, missing_extra
 
-#: The algorithms that Convex takes of OpenID Connect's providers, and of ``customJwt``: no secret signs for one.
+#: The algorithms that Convex accepts of OpenID Connect's providers, and of ``customJwt``. None uses a secret key.
 _ALGORITHMS, _CUSTOM_ALGORITHMS = ("RS256", "EdDSA"), ("RS256", "ES256")
-#: The types of keys that these algorithms have. A key of type ``oct`` is a secret.
+#: The types of keys of these algorithms. A key of type ``oct`` is a secret.
 _KEY_TYPES = ("RSA", "EC", "OKP")
 _MAX_TOKEN_CHARACTERS = 64 << 10
 _MAX_REDIRECTS = 5
@@ -30,10 +30,10 @@ _LEEWAY_SECONDS = 5
 
 
 class Tokens:
-    """Verifies tokens; remembers the providers' keys for a while. Thread-safe.
+    """Verifies tokens, and caches the providers' keys for some time. Thread-safe.
 
-    ``hosts``: those that keys are fetched from, as ``--allow-fetch`` names them. An address that holds its keys itself
-    (``data:``) is always read.
+    ``hosts``: the hosts from which keys are fetched, in the form of ``--allow-fetch``. An address that contains its
+    keys (``data:``) is always read.
     """
 
     def __init__(self, hosts: frozenset[str] = frozenset()) -> None:
@@ -42,7 +42,7 @@ class Tokens:
         self._keys: dict[str, tuple[float, Any]] = {}
 
     def identity(self, token: str, providers: list[dict[str, Any]]) -> Identity:
-        """Who the bearer of ``token`` is. Raises :class:`SupavexError` with Convex's code and words."""
+        """The identity of a token's bearer. Raises :class:`SupavexError` with Convex's code and message."""
         try:
             import jwt
         except ImportError:
@@ -144,7 +144,7 @@ def _not_decoded(header: dict[str, Any]) -> str:
 
 
 def _not_valid(error: Exception, header: dict[str, Any], claims: dict[str, Any]) -> str:
-    """Why a token of a ``customJwt`` provider is refused. The claims of another signature are not looked at."""
+    """Why a token of a ``customJwt`` provider is refused. The claims are only read if the signature is valid."""
     import jwt
 
     if isinstance(error, jwt.InvalidSignatureError | jwt.InvalidAlgorithmError):
@@ -195,7 +195,7 @@ def _fetch(address: str, hosts: frozenset[str]) -> Any:
 
 
 def _held(address: str) -> bytes:
-    """What a ``data:`` address holds."""
+    """The content of a ``data:`` address."""
     head, _, body = address.partition(",")
     try:
         return base64.b64decode(body) if head.endswith(";base64") else unquote_to_bytes(body)

@@ -1,4 +1,4 @@
-"""Whose turn it is to run a mutation: first come, first served, and one that runs again keeps its place."""
+"""The order of mutations: first come, first served. A mutation that runs again keeps its place."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from contextlib import contextmanager
 class Turns:
     """Lets ``most`` mutations run at the same time, or one alone, in the order of their places. Thread-safe.
 
-    A mutation that met a conflict goes before all that came after it. So every mutation is the first in the end, and
-    one that runs alone conflicts with no other.
+    A mutation that met a conflict goes before all later ones. So every mutation becomes the first at last, and one that
+    runs alone conflicts with no other.
     """
 
     def __init__(self, most: int) -> None:
@@ -25,12 +25,12 @@ class Turns:
         self._alone = False
 
     def place(self) -> int:
-        """A place behind everybody who has one."""
+        """A place after all present ones."""
         return next(self._places)
 
     @contextmanager
     def taken(self, place: int, *, alone: bool) -> Iterator[None]:
-        """The turn of who has ``place``, for as long as the block runs. ``alone``: nobody else has one meanwhile."""
+        """The turn of ``place``, until the block ends. ``alone``: no other mutation has a turn meanwhile."""
         most = 1 if alone else self._most
 
         def free() -> bool:

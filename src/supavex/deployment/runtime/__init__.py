@@ -1,1 +1,1 @@
-"""The processes that run the app's JavaScript."""
+"""Runs the app's JavaScript in separate processes."""

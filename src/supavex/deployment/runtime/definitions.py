@@ -1,8 +1,8 @@
-"""What ``convex.config.ts`` says, of an app or of a component: what it mounts, and what it wants to be given.
+"""The ``convex.config.ts`` of an app or a component: the components that it mounts, and the arguments that it needs.
 
 Source: ``common/src/bootstrap_model/components/definition.rs`` and ``isolate/src/environment/component_definitions.rs``
-of convex-backend. The CLI bundles each definition by itself, and leaves the import of a component's definition as one
-of ``./_componentDeps/`` and the definition's path in base 64.
+of convex-backend. The CLI bundles each definition separately. It leaves the import of a component's definition as an
+import of ``./_componentDeps/`` with the definition's path in base 64.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from supavex.deployment.runtime.linking import Linked, link
 from supavex.errors import SupavexError
 
 _FILE = "convex.config.js"
-#: Steps from one definition to another that it imports, and on: each is a call of Python's here.
+#: The most steps from one definition to another that it imports. Each step is a recursive call here.
 _MAX_IMPORTS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A definition's bundled ``convex.config.ts``. ``path``: its folder, seen from the app's; empty for the app."""
+    """A definition's bundled ``convex.config.ts``. ``path``: its folder, relative to the app's; empty for the app."""
 
     path: str
     source: str
@@ -36,13 +36,13 @@ class Config:
 
     @property
     def key(self) -> str:
-        """What its module is called while it is evaluated."""
+        """The name of its module while it is evaluated."""
         return module_prefix(self.path) + _FILE
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A component that a definition mounts: under which name, of which definition, and what it gives it (as JSON)."""
+    """A component that a definition mounts: its name, its definition, and its arguments (as JSON)."""
 
     name: str
     path: str
@@ -60,31 +60,31 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class ComponentDefinition:
-    """An evaluated definition. ``data`` is what the CLI is told of it."""
+    """An evaluated definition. ``data`` is its description for the CLI."""
 
     path: str
     children: tuple[Mount, ...]
     args: Mapping[str, Declared]
     env: Mapping[str, Declared]
-    #: Prefixes of paths, as ``/shop/``, and the names of the children that answer there.
+    #: Prefixes of paths (``/shop/``), with the names of the children that answer there.
     http_mounts: Mapping[str, str]
     http_prefix: str | None
     data: dict[str, Any]
 
 
 def module_prefix(definition: str) -> str:
-    """What stands before the paths of a definition's modules in a process that runs functions: nothing for the app."""
+    """The prefix of a definition's modules in a process that runs functions; empty for the app."""
     return f"@{hashlib.sha256(definition.encode()).hexdigest()[:12]}/" if definition else ""
 
 
 def bare_app() -> ComponentDefinition:
-    """The definition of an app without one."""
+    """The definition of an app without convex.config.ts."""
     data = {"path": "", "definitionType": {"type": "app"}, "childComponents": [], "httpMounts": {}}
     return ComponentDefinition("", (), {}, {}, {}, None, {**data, "exports": {"type": "branch", "branch": []}})
 
 
 def in_order(configs: Sequence[Config]) -> list[Config]:
-    """The definitions that the app needs, each behind those that it imports. Raises where they import in a circle."""
+    """The definitions that the app needs, each after those that it imports. Raises for a circular import."""
     known, found, open_ = {config.path: config for config in configs}, dict[str, Config](), set[str]()
 
     def visit(path: str, wanted_by: str) -> None:
@@ -110,7 +110,7 @@ def in_order(configs: Sequence[Config]) -> list[Config]:
 
 
 def linked(configs: Sequence[Config]) -> Iterator[Linked]:
-    """The modules of definitions, with one for each import of one by another."""
+    """The modules of definitions, with one for each import of a definition by another."""
     for config in configs:
         folder = module_prefix(config.path)
         yield link(config.key, config.source)
@@ -126,7 +126,7 @@ def linked(configs: Sequence[Config]) -> Iterator[Linked]:
 
 
 def evaluated(config: Config, answer: Any) -> ComponentDefinition:
-    """What a definition says of itself, by the answer of ``analysis.js``. Raises in Convex's words."""
+    """The definition from the answer of ``analysis.js``. Raises Convex's errors."""
     if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
         raise _invalid_export(config.path, str(answer.get("problem")) if isinstance(answer, dict) else "it is none")
     try:
@@ -212,7 +212,7 @@ def _mounted(reference: str) -> str:
 
 
 def texts(validator: Validator) -> frozenset[str] | None:
-    """The texts that a validator of a variable takes; None for any. Raises ValueError where it takes anything else."""
+    """The texts that a variable's validator allows; None for any. Raises ValueError if it allows anything else."""
     if isinstance(validator, String):
         return None
     if isinstance(validator, Literal) and isinstance(validator.value, str):

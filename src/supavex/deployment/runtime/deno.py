@@ -1,4 +1,4 @@
-"""Deno, the JavaScript runtime: its processes, each of which reaches nothing but this one, and ends with it."""
+"""Starts processes of Deno, the JavaScript runtime. Each process reaches only this one, and ends with it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pathlib import Path
 
 from supavex.errors import missing_extra
 
-#: Bytes of V8's heap, as a function has them with Convex: what the process itself needs comes on top.
+#: Bytes of V8's heap for a function, as in Convex. The process itself needs more.
 HEAP_BYTES = 64 << 20
 _OWN_HEAP_BYTES = 16 << 20
-#: The same for files with ``"use node"``, which Convex runs elsewhere.
+#: Bytes of V8's heap for files with ``"use node"``, which Convex runs elsewhere.
 NODE_HEAP_BYTES = 512 << 20
 _FINDING = threading.Lock()
-#: What stands before each message: its bytes.
+#: The head of each message: its length in bytes.
 LENGTH = struct.Struct("<I")
-#: The scripts of this folder that run before any code of an app's, in this order.
+#: The scripts of this folder that run before any code of an app, in this order.
 _SCRIPTS = (
     *("errors.js", "inspect.js", "web.js", "clock.js", "console.js"),
     *("modules.js", "http.js", "run.js", "unchanged.js"),
@@ -32,19 +32,19 @@ _NODE_SCRIPTS = tuple("node.js" if name == "web.js" else name for name in _SCRIP
 
 
 def script(name: str) -> str:
-    """A script of this folder, by the name of its file."""
+    """A script of this folder, by file name."""
     return resources.files("supavex.deployment.runtime").joinpath(name).read_text(encoding="utf-8")
 
 
 @cache
 def own_scripts(*, node: bool = False) -> tuple[str, ...]:
-    """What a process needs before it knows anything of an app; ``node``: one for files with ``"use node"``."""
+    """The scripts that a process needs before any app; ``node``: for files with ``"use node"``."""
     return tuple(f"{script(name)}\n//# sourceURL=own:{name}" for name in (_NODE_SCRIPTS if node else _SCRIPTS))
 
 
 def binary() -> str:
-    """The path of Deno's binary. Raises where it is not installed, or was not built for this system."""
-    # What finds it asks sysconfig, which two threads must not ask at once the first time.
+    """The path of Deno's binary. Raises if it is not installed, or not available for this system."""
+    # The search calls sysconfig, whose first use is not thread-safe.
     with _FINDING:
         return _found()
 
@@ -68,10 +68,10 @@ def framed(text: str) -> bytes:
 def start(
     hosts: Collection[str] = (), *, node: bool = False, heap: int = HEAP_BYTES, cpu_seconds: int | None = None
 ) -> tuple[subprocess.Popen[bytes], int]:
-    """A process that reads frames (``main.js``), and a descriptor: the process is killed when that is closed.
+    """A process that reads frames (``main.js``), and a descriptor whose closing kills the process.
 
-    ``hosts``: those that it may connect to; ``*`` is any. ``node``: for files with ``"use node"``. ``heap``: bytes of
-    V8's. ``cpu_seconds``: processor time that it may take, where the system ends it then.
+    ``hosts``: the hosts that it may connect to; ``*`` is any. ``node``: for files with ``"use node"``. ``heap``: bytes
+    of V8's heap. ``cpu_seconds``: the limit of processor time, if the system enforces one.
     """
     path = binary()
     ends, lives = os.pipe()
@@ -85,7 +85,7 @@ def start(
             *("--no-prompt", "--no-remote", "--no-npm", "--no-config", "--no-lock", "--no-check"),
             f"--v8-flags=--max-old-space-size={megabytes}",
             *allowed,
-            # Node's packages look for files and variables that may not be there, and go on where they are not.
+            # Node's packages look for files and variables that may be missing, and continue without them.
             *(["--allow-sys", "--ignore-env", "--ignore-read"] if node else []),
             str(Path(__file__).with_name("main.js")),
             *(["node"] if node else []),
@@ -107,7 +107,9 @@ def start(
 
 
 def _bind(pid: int, ends: int, cpu_seconds: int | None) -> None:
-    """Lets a process end by a signal when the other end of a pipe is closed: its code may never look at a thing."""
+    """Makes a signal end a process when the other end of a pipe is closed, because its code may never check
+    anything.
+    """
     import fcntl
 
     with suppress(OSError):
@@ -123,7 +125,7 @@ def _bind(pid: int, ends: int, cpu_seconds: int | None) -> None:
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that a process holds; 0 where the system does not say (V8's own limit holds there)."""
+    """The bytes of memory of a process; 0 if the system does not say (V8's own limit still holds)."""
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,7 +1,7 @@
-"""Evaluates pushed modules in V8, in a process of their own that is killed when it takes too much.
+"""Evaluates pushed modules in V8, in a separate process that is killed if it takes too much.
 
-V8's own limits don't hold against typed arrays, endless microtasks and backtracking regular expressions; the
-process's do.
+V8's own limits don't hold against typed arrays, endless microtasks and backtracking regular expressions. A process's
+limits do.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from supavex.deployment.runtime.linking import link
 from supavex.errors import SupavexError
 from supavex.steps import step
 
-#: Wall-clock seconds and bytes of memory that evaluating one push may take.
+#: The most wall-clock seconds and bytes of memory for evaluating one push.
 SECONDS = 30.0
 MEMORY_BYTES = 1 << 30
 #: Processor seconds, and bytes of V8's heap.
 CPU_SECONDS, HEAP_BYTES = 20, 512 << 20
-#: What evaluating may answer: more than all that the CLI is told of the largest app.
+#: The most bytes of an answer: more than the CLI is told about the largest app.
 MAX_ANSWER_BYTES = 64 << 20
 _STACK_LINES = 6
 #: Frames of the scripts of this folder, and of Deno's.
@@ -49,18 +49,18 @@ class Module:
 
     @property
     def is_chunk(self) -> bool:
-        """Whether it is code that several modules share, and no module of the app's own."""
+        """Whether it is code that several modules share, and not a module of the app."""
         return self.path.startswith("_deps/")
 
 
 @dataclass(slots=True)
 class Evaluation:
-    """What modules say of themselves: functions by module (as the CLI takes them), schema JSON, authentication."""
+    """The analysis of modules: functions by module (in the CLI's form), schema JSON, authentication."""
 
     functions: dict[str, dict[str, Any]] = field(default_factory=dict)
     schema: str | None = None
     auth: list[dict[str, Any]] = field(default_factory=list)
-    #: Definitions by path, the app's under the empty one.
+    #: Definitions by path; the app's path is empty.
     definitions: dict[str, ComponentDefinition] = field(default_factory=dict)
 
 
@@ -106,8 +106,8 @@ def evaluate(
 
 
 def _check(answer: Any) -> None:
-    """Raises where an answer is of another form than one has, or tells of a failure."""
-    # A module can reach what JavaScript is made of, and so what speaks for it.
+    """Raises if an answer has the wrong form, or reports a failure."""
+    # A module can change JavaScript's own objects, and so the code that answers.
     if not is_sound(answer):
         raise SupavexError("InvalidModules", "Evaluating the modules gave an answer of another form than it has.")
     failure = answer.get("failure")
@@ -128,7 +128,7 @@ def _evaluating(code: str, message: str) -> SupavexError:
 
 
 def _failure(failure: Mapping[str, str]) -> SupavexError:
-    """The error of a module that could not be imported, in the shape of Convex's."""
+    """The error of a module that could not be imported, in Convex's form."""
     frames = [line.strip() for line in failure.get("stack", "").splitlines() if line.strip().startswith("at ")]
     frames = [line for line in frames if not _OWN_FRAME.search(line)][:_STACK_LINES]
     where = failure["module"]
@@ -170,7 +170,7 @@ def _in_child(request: bytes, seconds: float, memory: int, *, node: bool) -> dic
 
 
 def _exchanged(process: subprocess.Popen[bytes], request: bytes) -> bytes | None:
-    """What a process answers to its request; None where that is too much. It has ended then."""
+    """A process's answer to its request; None if that is too long. The process has then ended."""
     assert process.stdin is not None
     assert process.stdout is not None
 
@@ -185,7 +185,7 @@ def _exchanged(process: subprocess.Popen[bytes], request: bytes) -> bytes | None
     try:
         output = bytearray()
         with process.stdout as pipe:
-            # The pipe has no buffer: each read gives what is there.
+            # The pipe has no buffer, so each read returns the available bytes.
             while len(output) <= MAX_ANSWER_BYTES and (piece := pipe.read(1 << 20)):
                 output += piece
         return bytes(output) if len(output) <= MAX_ANSWER_BYTES else None
@@ -201,7 +201,7 @@ def _exchanged(process: subprocess.Popen[bytes], request: bytes) -> bytes | None
 
 
 def is_sound(answer: object) -> bool:
-    """Whether an answer of ``analysis.js`` is of its form, so that whoever reads it later finds what is said there."""
+    """Whether an answer of ``analysis.js`` has the right form, so that later readers can rely on it."""
     if not isinstance(answer, dict):
         return False
     failure = answer.get("failure")
@@ -223,7 +223,7 @@ def is_sound(answer: object) -> bool:
 
 
 def _is_module(found: Any) -> bool:
-    """Whether what is said of one module is of its form."""
+    """Whether the analysis of one module has the right form."""
     try:
         for function in found["functions"]:
             texts = [function["name"], *(function[name] for name in ("args", "returns") if function[name] is not None)]
@@ -244,7 +244,7 @@ def _is_module(found: Any) -> bool:
 
 
 class _Watcher(threading.Thread):
-    """Kills a process that takes more time or memory than it may."""
+    """Kills a process that exceeds its time or memory."""
 
     def __init__(self, process: subprocess.Popen[bytes], seconds: float, memory: int) -> None:
         super().__init__(name="supavex-v8-watcher", daemon=True)

@@ -1,8 +1,8 @@
-"""Pushed modules as scripts: V8 is embedded without its module loader, so imports and exports are taken out.
+"""Pushed modules as scripts: V8 is embedded without its module loader, so imports and exports are replaced.
 
 Imports become getters in a scope around the module, and exports become getters on its instance, so that bindings stay
-live. The rest of the source keeps its lines and columns, for stack traces. tree-sitter finds the statements: a text, a
-template or a comment may hold any of these words.
+live. The rest of the source keeps its lines and columns, for stack traces. tree-sitter finds the statements, because
+texts, templates and comments may contain the same words.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-import tree_sitter_javascript  # first, for its extra is named where neither is installed
+import tree_sitter_javascript  # It comes first: if neither is installed, its extra is named.
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
 from supavex.errors import SupavexError
 
-#: Seconds of computing that one module may cost: some texts take a parser time that grows with their square.
+#: The most seconds of computing for one module. For some texts, parsing time grows quadratically.
 PARSE_SECONDS = 30.0
 _CHUNK = 1 << 16
-#: Modules that are kept taken apart: those of a push are evaluated, and then run.
+#: The number of parsed modules that are kept, because a push evaluates its modules and then runs them.
 _KEPT = 128
-#: As long as what they take the place of, so that columns stay what they are.
+#: It has the length of the text that it replaces, so that columns stay the same.
 _DEFAULT = b"var __default="
 _LOAD, _IMPORT = b"__load", b"import"
 _WORDS = "(call_expression function: (import)) @call (meta_property) @meta"
@@ -32,20 +32,23 @@ _WORDS = "(call_expression function: (import)) @call (meta_property) @meta"
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A module's body, what it imports (local name to module and export; ``*`` is all), and its exports by name."""
+    """A module, split into its body, imports and exports."""
 
     path: str
     body: str
+    #: The modules that it imports.
     requires: tuple[str, ...]
+    #: Local name to module and export; ``*`` is the whole module.
     imports: dict[str, tuple[str, str]]
+    #: Export to expression.
     exports: dict[str, str]
-    #: The modules whose exports are its own too (``export * from``).
+    #: The modules whose exports are exported again (``export * from``).
     stars: tuple[str, ...] = ()
 
     def script(self) -> str:
-        """The module as an expression; see ``modules.js``. Its lines are one further down than in the source.
+        """The module as an expression; see ``modules.js``. Its lines are one lower than in the source.
 
-        The body is strict, as modules are; only the scope around it is not, so that imports can be getters there.
+        The body is strict, as modules are. The scope around it is not, so that imports can be getters there.
         """
         imports = json.dumps(self.imports)
         getters = ", ".join(f"{json.dumps(name)}: () => {local}" for name, local in self.exports.items())
@@ -60,7 +63,7 @@ class Linked:
 
 @lru_cache(maxsize=_KEPT)
 def link(path: str, source: str) -> Linked:
-    """Takes a module apart. Raises where an import or export is not understood."""
+    """Splits a module. Raises if an import or export is not understood."""
     return _Linker(path, source.encode("utf-8", "surrogatepass")).linked()
 
 
@@ -77,7 +80,7 @@ def _parsed(path: str, source: bytes) -> Node:
     def chunk(offset: int, _: object) -> bytes:
         nonlocal late
         late = late or time.thread_time() > end
-        # An early end stops the parser; an exception here would leave it in the middle.
+        # Returning nothing ends the parser. An exception here would leave it in an undefined state.
         return b"" if late else source[offset : offset + _CHUNK]
 
     tree = Parser(_language()[0]).parse(chunk)
@@ -87,7 +90,7 @@ def _parsed(path: str, source: bytes) -> Node:
 
 
 class _Linker:
-    """Reads one module's statements; ``changes`` are what to put in the place of a span of its source."""
+    """Reads one module's statements. ``changes`` are the replacements of spans of its source."""
 
     def __init__(self, path: str, source: bytes) -> None:
         self.path, self.source = path, source
@@ -105,10 +108,10 @@ class _Linker:
             elif statement.type == "export_statement":
                 self._export(statement)
             elif statement.children and statement.children[0].type in ("import", "export"):
-                raise self._odd(statement)  # of what the parser did not understand
+                raise self._odd(statement)  # The statement is in a part that the parser did not understand.
         found = QueryCursor(_language()[1]).captures(root)
         for node in [*found.get("call", ()), *found.get("meta", ())]:
-            # `import(…)` and `import.meta`: what Deno's own give is nothing of the app's.
+            # `import(…)` and `import.meta` would give Deno's modules, not the app's.
             if self._text(node).startswith("import"):
                 self.changes.append((node.start_byte, node.start_byte + len(_IMPORT), _LOAD))
         return Linked(self.path, self._body(), tuple(self.requires), self.imports, self.exports, tuple(self.stars))
@@ -124,7 +127,7 @@ class _Linker:
         return self.source[node.start_byte : node.end_byte].decode("utf-8", "surrogatepass")
 
     def _name(self, node: Node | None) -> str:
-        """A name, or a text that stands for one (``export { a as "b-c" }``)."""
+        """A name, or a text in place of one (``export { a as "b-c" }``)."""
         text = "" if node is None else self._text(node)
         return text[1:-1] if text[:1] in ("'", '"') else text
 
@@ -136,12 +139,12 @@ class _Linker:
         return SupavexError("InvalidModules", f"the import or export {shown!r} is not understood.", where=self.path)
 
     def _target(self, statement: Node) -> str | None:
-        """The module that a statement names, which is needed first; None where it names none."""
+        """The module of a statement, which has to be loaded first; None if it names none."""
         source = statement.child_by_field_name("source")
         if source is None:
             return None
         name = self._name(source)
-        # Relative to the module; anything else is a module of Node's own.
+        # Relative to the module. Other names are modules of Node.
         relative = posixpath.normpath(posixpath.join(posixpath.dirname(self.path), name))
         target = relative if name.startswith(".") else f"node:{name.removeprefix('node:')}"
         self.requires[target] = None
@@ -191,7 +194,7 @@ class _Linker:
 
     def _export_name(self, name: str, local: str, target: str | None) -> None:
         if target is not None:
-            # From another module: a name that the source can't hold.
+            # It comes from another module, under a local name that the source can't contain.
             given, local = local, f"__from{len(self.imports)}"
             self.imports[local] = target, given
         self.exports[name] = local
@@ -210,17 +213,19 @@ class _Linker:
         end = next(child.end_byte for child in statement.children if child.type == "default")
         self.changes.append((start, end, _DEFAULT + _blanks(self.source[start:end])[len(_DEFAULT) :]))
         if what.end_byte == statement.end_byte:
-            self.changes.append((what.end_byte, what.end_byte, b";"))  # the next line would go on with it
+            self.changes.append(
+                (what.end_byte, what.end_byte, b";")
+            )  # Without a semicolon, the next line would continue the statement.
 
 
 def _blanks(source: bytes) -> bytes:
-    """As many lines, and on each as many columns as V8 counts."""
+    """A replacement with the same lines, and the same columns by V8's count."""
     text = source.decode("utf-8", "surrogatepass")
     return "".join(c if c in "\r\n" else "  " if c > "\uffff" else " " for c in text).encode()
 
 
 def _statements(root: Node) -> Iterator[Node]:
-    """The statements of a module, those in a place that the parser did not understand with them."""
+    """The statements of a module, including those in parts that the parser did not understand."""
     for child in [root] if root.type == "ERROR" else root.children:
         if child.type == "ERROR":
             yield from (inner for inner in child.children if inner.type in ("import_statement", "export_statement"))
@@ -232,7 +237,7 @@ def _specifiers(clause: Node) -> list[Node]:
 
 
 def _declared(declaration: Node) -> Iterator[Node]:
-    """The names that a declaration declares, in patterns too."""
+    """The names of a declaration, including those in patterns."""
     name = declaration.child_by_field_name("name")
     if declaration.type.endswith("_declaration") and name is not None:
         yield name

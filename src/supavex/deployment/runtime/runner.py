@@ -1,7 +1,7 @@
-"""Processes that run pushed functions: one function from outside at a time in each, and each can be killed.
+"""Processes that run pushed functions: each runs one external call at a time, and can be killed.
 
-V8's own limits don't hold against typed arrays, endless microtasks and backtracking regular expressions; a process's
-do.
+V8's own limits don't hold against typed arrays, endless microtasks and backtracking regular expressions. A process's
+limits do.
 """
 
 from __future__ import annotations
@@ -25,38 +25,40 @@ from supavex.convex.json_bounds import parse_bounded, parse_strict
 from supavex.convex.values import InvalidValue, from_internal_json, value_problem
 from supavex.deployment.runtime.deno import HEAP_BYTES, LENGTH, NODE_HEAP_BYTES, own_scripts, resident, start
 
-#: What a process may hold: its own, and a heap and buffers as functions have them with Convex.
+#: The most memory of a process: its own, and a function's heap and buffers as in Convex.
 MEMORY_BYTES, NODE_MEMORY_BYTES = 320 << 20, 1 << 30
-#: What one message of a process may hold.
+#: The most bytes of a process's message.
 MAX_MESSAGE_BYTES = 96 << 20
-#: Bytes of what a process says of its end that are looked at.
+#: The most bytes of a process's last words that are read.
 _MAX_REASON = 1 << 16
-#: With a process's number, the clock of its processor time (``clock_getcpuclockid`` of glibc and musl).
+#: Combined with a process's number, it is the clock of its processor time (``clock_getcpuclockid`` of glibc and musl).
 _CPU_CLOCK = 2
-#: How often a process that takes its time is looked at, in seconds.
+#: Seconds between two checks of a busy process.
 _LOOK_SECONDS = 0.05
-#: Wall-clock seconds after which one is given up, where its processor time can't be read or it waits for nothing.
+#: The wall-clock limit as a multiple of the processor limit, for a process whose processor time is unknown or that
+#: waits for nothing.
 _WALL_FACTOR = 30
-#: Queries and mutations that run at the same time: more would only take turns on the processors. As many runners are
-#: kept for the next run, so that no burst makes processes and ends them again.
+#: Queries and mutations that run at the same time. More would only share the processors. The same number of runners is
+#: kept for later runs, so that bursts don't start and end processes.
 AT_ONCE = max(2, min(8, 2 * (os.cpu_count() or 1)))
-#: How often a run waits for the end of the last one before one more process is made.
+#: The number of waits for the end of the last run, after which one more process is made.
 _WAITS = 32
-#: Processor seconds that loading the modules may take, and wall-clock seconds until a run is seen to have left nothing.
+#: The most processor seconds for loading the modules, and the most wall-clock seconds for checking that a run has left
+#: nothing.
 _LOAD_SECONDS, _CLEAN_SECONDS = 30.0, 5.0
 
 
 class RunnerLost(Exception):
-    """The process was killed, or ended by itself. ``reason``: ``timeout``, ``memory`` or ``crash``."""
+    """The process was killed, or ended. ``reason``: ``timeout``, ``memory`` or ``crash``."""
 
     @property
     def reason(self) -> str:
-        """Why."""
+        """The reason."""
         return str(self.args[0])
 
 
 class Runner:
-    """One process with the modules of one push loaded. It belongs to one run at a time.
+    """A process with the modules of one push. One run at a time uses it.
 
     ``hosts``: those that an action may fetch from. ``node``: the modules are those of files with ``"use node"``; such a
     process runs one action.
@@ -75,26 +77,26 @@ class Runner:
         self._sending = threading.Lock()
 
     def begin(self) -> None:
-        """A run begins: its processor time is counted from here, and it has a token that no other one knows."""
+        """Begins a run: its processor time is counted from here, and it gets a secret token."""
         self._began = self.cpu_seconds()
         self._token = secrets.token_hex(16).encode()
 
     def run_cpu_seconds(self) -> float:
-        """The processor time that the run has taken so far."""
+        """The processor time of the run so far."""
         return self.cpu_seconds() - self._began
 
     def step(self, instructions: list[Any], seconds: float) -> list[Any]:
-        """Begins and answers what ``instructions`` say; what came out. ``seconds``: processor time that it may take."""
+        """Sends ``instructions``. Returns the messages of the functions. ``seconds``: the limit of processor time."""
         self.tell(instructions)
         return self.told(seconds)
 
     def tell(self, instructions: list[Any]) -> None:
-        """Begins and answers what ``instructions`` say. Thread-safe."""
+        """Sends ``instructions``. Thread-safe."""
         self.ready()
         self._send(b"S" + self._token + json.dumps(instructions).encode())
 
     def told(self, seconds: float, waits: Callable[[], None] | None = None) -> list[Any]:
-        """What the functions ask for next, or have come to. ``waits`` is called now and then, and may raise."""
+        """The next requests or results of the functions. ``waits`` is called at intervals, and may raise."""
         answer = self._receive(seconds, waits)
         try:
             messages: list[Any] = parse_strict(answer)
@@ -102,12 +104,12 @@ class Runner:
                 return messages
         except (ValueError, TypeError, RecursionError):
             pass
-        # A function can reach what JavaScript is made of, and so what speaks for it.
+        # A function can change JavaScript's own objects, and so the code that answers.
         self.kill()
         raise RunnerLost("crash")
 
     def ready(self) -> None:
-        """Loads the modules, where that is not done."""
+        """Loads the modules, if they are not loaded."""
         if not self._loaded:
             self._loaded = True
             self._token = b""
@@ -121,7 +123,7 @@ class Runner:
             self.begin()
 
     def load(self, text: str, kind: bytes = b"L\n") -> None:
-        """Loads one more module; of kind ``R``, a script of this folder."""
+        """Loads one more module; kind ``R``: a script of this folder."""
         token, self._token = self._token, b""
         self._send(kind + text.encode())
         self._send(b"K")
@@ -129,7 +131,7 @@ class Runner:
         self._token = token
 
     def finish(self) -> None:
-        """Ends a run. The process looks whether everything is as it was, while nobody waits for it."""
+        """Ends a run. The process then checks, while nobody waits, that everything is unchanged."""
         if not self.broken and not self._finishing:
             with suppress(RunnerLost):
                 self._send(b"C" + self._token)
@@ -139,17 +141,17 @@ class Runner:
         """Whether :meth:`usable` need not wait."""
         try:
             return not self._finishing or self._readable(0)
-        except (OSError, ValueError):  # it was killed
+        except (OSError, ValueError):  # It was killed.
             return True
 
     def usable(self) -> bool:
-        """Whether another run finds everything as it was; waits for the end of the last one."""
+        """Whether the process is unchanged and can be used again. It waits for the end of the last run."""
         if self._finishing:
             self._finishing = False
             until = time.monotonic() + _CLEAN_SECONDS
 
             def waits() -> None:
-                # What the run has left goes on. Another process is sooner there than its end.
+                # The last run's code still runs. Starting another process is faster than waiting for it.
                 if time.monotonic() > until:
                     raise RunnerLost("timeout")
 
@@ -161,8 +163,8 @@ class Runner:
         return not self.broken
 
     def cpu_seconds(self) -> float:
-        """The processor time that the process has taken; NaN where the system does not say."""
-        with suppress(OSError):  # it has ended
+        """The processor time of the process; NaN if the system does not say."""
+        with suppress(OSError):  # It has ended.
             if sys.platform == "linux":
                 return time.clock_gettime(~self._process.pid << 3 | _CPU_CLOCK)
         return math.nan
@@ -176,11 +178,11 @@ class Runner:
             with self._sending:
                 while left:
                     left = left[self._process.stdin.write(left) :]
-        except (OSError, ValueError):  # it has ended, or another thread has killed it
+        except (OSError, ValueError):  # It has ended, or another thread has killed it.
             raise self._lost() from None
 
     def _receive(self, seconds: float, waits: Callable[[], None] | None = None) -> bytes:
-        """The answer. Raises, and kills the process, where it takes more processor time or memory than it may."""
+        """The answer. Raises, and kills the process, if it exceeds its processor time or memory."""
         started, before = time.monotonic(), None
         try:
             while (message := self._message()) is None:
@@ -197,13 +199,13 @@ class Runner:
                 before = now if before is None else before
                 if waits is not None:
                     waits()
-                # Processor time, so that a busy machine stops no function.
+                # Processor time, so that a busy machine does not end functions.
                 late = waits is None and time.monotonic() - started > seconds * _WALL_FACTOR + 10
                 if now - before > seconds or late:
                     raise RunnerLost("timeout")
                 if resident(self._process.pid) > (NODE_MEMORY_BYTES if self._node else MEMORY_BYTES):
                     raise RunnerLost("memory")
-        except (OSError, ValueError):  # it has ended, or another thread has killed it
+        except (OSError, ValueError):  # It has ended, or another thread has killed it.
             raise self._lost() from None
         except BaseException:
             self.kill()
@@ -215,7 +217,7 @@ class Runner:
         return message[len(head) :]
 
     def _message(self) -> bytes | None:
-        """The first message of what was read; None where it is not whole."""
+        """The first whole message that was read; None if there is none."""
         if len(self._input) < LENGTH.size:
             return None
         end = LENGTH.size + LENGTH.unpack_from(self._input)[0]
@@ -231,10 +233,10 @@ class Runner:
         return bool(found)
 
     def _lost(self) -> RunnerLost:
-        """Ends a process that does not answer any more; why."""
+        """Ends an unresponsive process. Returns the reason."""
         said = b""
         with suppress(OSError, ValueError, subprocess.TimeoutExpired):
-            self._process.wait(1)  # V8 says why it ends, and then ends
+            self._process.wait(1)  # V8 says why it ends, and then ends.
             assert self._process.stderr is not None
             os.set_blocking(self._process.stderr.fileno(), False)
             said = os.read(self._process.stderr.fileno(), _MAX_REASON)
@@ -256,7 +258,7 @@ class Runner:
 
 
 def _sound(message: Any) -> bool:
-    """Whether a message of ``run.js`` is of its form: frame, call, operation, and what belongs to that."""
+    """Whether a message of ``run.js`` has the right form: frame, call, operation, and its arguments."""
     if type(message) is not list or not 4 <= len(message) <= 5:
         return False
     frame, call, operation, payload = message[:4]
@@ -283,7 +285,7 @@ def _sound(message: Any) -> bool:
 
 
 def _is_data(data: object) -> bool:
-    """Whether ``data`` is what a ``ConvexError`` may hold, as a text of internal JSON; or None."""
+    """Whether ``data`` may be the data of a ``ConvexError``, as internal JSON; or None."""
     if data is None:
         return True
     try:
@@ -365,7 +367,7 @@ class Runners:
 
 @cache
 def shared_runners() -> Runners:
-    """Runners for deployments that come and go in this process, as tests make them: each finds them warm."""
+    """Runners that all deployments of this process share, so that tests find warm ones."""
     runners = Runners()
     atexit.register(runners.close)
     return runners

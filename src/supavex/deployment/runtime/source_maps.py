@@ -1,8 +1,8 @@
-"""Where in the app's own files a place of a pushed module comes from. Format: "Source Map Revision 3 Proposal".
+"""Maps places in pushed modules to the app's own files. Format: "Source Map Revision 3 Proposal".
 
-Deno applies the maps of modules that it has loaded itself, and not those of texts that are evaluated, as pushed modules
-are. Its ``SourceMap`` of ``node:module`` would want every map in every process, for the few errors that are shown; a
-map is read here when an error has to be.
+Deno applies the maps of modules that it loads, but not those of evaluated texts, as pushed modules are. Its
+``SourceMap`` of ``node:module`` would need every map in every process, for the few errors that are shown. Here, a map
+is read when an error needs it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _DIGITS = {c: i for i, c in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno
 
 @dataclass(frozen=True, slots=True)
 class SourceMap:
-    """For each line of a module, the columns where something of a source begins: (column, source, line, column)."""
+    """For each line of a module, the columns at which a place of a source begins: (column, source, line, column)."""
 
     sources: list[str]
     lines: list[list[tuple[int, int, int, int]]]
 
     @classmethod
     def parse(cls, text: str) -> SourceMap | None:
-        """The map of its JSON; None where it is none."""
+        """The map of its JSON; None if it is invalid."""
         try:
             data = parse_bounded(text)
             root = data.get("sourceRoot") or ""
@@ -33,7 +33,7 @@ class SourceMap:
             return None
 
     def place(self, line: int, column: int) -> tuple[str, int, int] | None:
-        """Source, line and column of a place, all counted from 1; None where nothing is known of it."""
+        """Source, line and column of a place, all counted from 1; None if it is unknown."""
         if not 0 < line <= len(self.lines):
             return None
         segments = self.lines[line - 1]

@@ -1,6 +1,6 @@
-"""The HTTP routes of a deployment, as Convex's clients call them (``local_backend/src/router.rs`` of convex-backend).
+"""The HTTP routes of a deployment for Convex's clients (``local_backend/src/router.rs`` of convex-backend).
 
-What is not there answers 400 with "Not supported here: …", for the official CLI tries a 404 again and again.
+Unknown routes answer 400 with "Not supported here: …", because the official CLI would repeat a request after a 404.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ class _Api:
         self.host, self.pushes, self.transfers = host, Pushes(host.addresses), Transfers(host)
         self.calls, self.storage = Calls(host), Storage(host)
         self.site = Site(host, self.calls)
-        #: Evaluating takes memory: one push at a time.
+        #: Evaluating needs memory, so pushes are evaluated one at a time.
         self._evaluating = asyncio.Lock()
 
     def routes(self) -> list[BaseRoute]:
-        """Every route there is; see docs/compatibility.md."""
+        """All routes; see docs/compatibility.md."""
         admin = self._admin
         return [
             Route("/version", self.version),
@@ -125,7 +125,7 @@ class _Api:
             WebSocketRoute("/api/{version}/sync", self.socket),
         ]
 
-    # Who asks, and what
+    # The caller and the request
 
     def _admin(self, handler: Handler) -> Handler:
         async def checked(request: Request) -> Response:
@@ -139,14 +139,14 @@ class _Api:
             raise security.bad_key()
 
     async def unknown(self, request: Request) -> Response:
-        """Whatever is not there: said at once."""
+        """The answer for unknown routes."""
         message = f"Not supported here: {request.method} /{request.path_params['path']}"
         return Json({"code": "NotSupportedHere", "message": message}, 400)
 
     # Setting up
 
     async def version(self, request: Request) -> Response:
-        """Which deployment this is."""
+        """The kind and version of the deployment."""
         return PlainTextResponse("supavex")
 
     async def name(self, request: Request) -> Response:
@@ -154,17 +154,17 @@ class _Api:
         return PlainTextResponse(self.host.name)
 
     async def urls(self, request: Request) -> Response:
-        """Where clients reach it."""
+        """The addresses of the deployment for clients."""
         return Json({"convexCloudUrl": self.host.addresses.cloud, "convexSiteUrl": self.host.addresses.site})
 
     async def check_key(self, request: Request) -> Response:
-        """That the key is right."""
+        """Confirms that the key is right."""
         return Json({"success": True})
 
     # Pushing
 
     async def config_hashes(self, request: Request) -> Response:
-        """What was pushed before, so that only changed modules are sent."""
+        """The modules that were pushed before, so that only changed ones are sent."""
         hashes = await self.host.run(lambda d: modules.module_hashes(d.store))
         version = await self.host.run(lambda d: d.store.meta("udf_version"))
         config = {"functions": "convex/", "authInfo": []}
@@ -173,7 +173,7 @@ class _Api:
     async def _pushed(self, request: Request) -> dict[str, Any]:
         body = await self.host.bodies.read_json(request, MAX_PUSH_BYTES)
         pushed = await self.host.run(lambda d: self.pushes.read(d, body))
-        # Others go on reading and writing while the modules are evaluated.
+        # Other requests are answered while the modules are evaluated.
         async with self._evaluating:
             evaluation = await asyncio.to_thread(pushed.evaluate)
         return await self.host.run(lambda d: self.pushes.start(d, pushed, evaluation))
@@ -184,7 +184,7 @@ class _Api:
         return Json(answer)
 
     async def evaluate_push(self, request: Request) -> Response:
-        """What a push would change, without its modules' analysis."""
+        """The changes of a push, without its modules' analysis."""
         return Json({"schemaChange": (await self._pushed(request))["schemaChange"]})
 
     async def wait_for_schema(self, request: Request) -> Response:
@@ -201,7 +201,7 @@ class _Api:
         return Json(answer)
 
     async def report_push(self, request: Request) -> Response:
-        """The CLI's own timings: not kept."""
+        """Accepts the CLI's own timings, which are not kept."""
         return Json(None)
 
     # Environment
@@ -220,7 +220,7 @@ class _Api:
         return Json({"environmentVariables": await self.host.run(lambda d: modules.variables(d.store))})
 
     async def logs(self, request: Request) -> Response:
-        """Log entries after a cursor; waits for some, as `convex logs` and `convex dev` do."""
+        """Log entries after a cursor. It waits for some, as `convex logs` and `convex dev` expect."""
         try:
             cursor = float(request.query_params.get("cursor", "0"))
         except ValueError:
@@ -252,11 +252,11 @@ class _Api:
         return Json(number)
 
     async def finish_upload(self, request: Request) -> Response:
-        """Begins an import of what was uploaded."""
+        """Begins an import of an upload."""
         return Json({"importId": await self.transfers.finish_upload(await self.host.bodies.read_json(request))})
 
     async def perform_import(self, request: Request) -> Response:
-        """Runs an import that was confirmed."""
+        """Runs a confirmed import."""
         await self.transfers.perform(str((await self.host.bodies.read_json(request)).get("importId")))
         return Json(None)
 
@@ -266,7 +266,7 @@ class _Api:
         return Json(None)
 
     async def import_now(self, request: Request) -> Response:
-        """Imports the body into one table, at once."""
+        """Imports the body into one table."""
         query = request.query_params
         form = _FORMATS.get(query.get("format", "jsonLines"))
         mode = _MODES.get(query.get("mode", "requireEmpty"))
@@ -293,7 +293,7 @@ class _Api:
         return FileResponse(path, media_type="application/zip", filename=path.name)
 
     async def shapes(self, request: Request) -> Response:
-        """The tables; what their documents look like is not inferred here."""
+        """The tables. The shapes of their documents are not inferred."""
         names = await self.host.run(lambda d: d.tables())
         return Json({name: {"type": "Unknown"} for name in names})
 

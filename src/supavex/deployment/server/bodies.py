@@ -1,4 +1,4 @@
-"""The bodies of requests: never more bytes than a limit, packed or not; large ones are parsed one at a time."""
+"""The bodies of requests. They are limited in bytes, compressed or not, and large ones are parsed one at a time."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from supavex.errors import SupavexError
 from supavex.files import owner_only
 
 MAX_BODY_BYTES = 16 << 20
-#: A body above this is kept on the disk until its turn, and parsed in a thread; one below is parsed at once.
+#: A larger body waits on the disk for its turn, and is parsed in a thread. A smaller one is parsed at once.
 LARGE_BYTES = 256 << 10
 
 
 class Turn:
-    """The turn to have one large body in memory. Released once, by whoever is done with it, in any thread."""
+    """The turn to have one large body in memory. Any thread may release it, once."""
 
     def __init__(self, turns: asyncio.Semaphore | None) -> None:
         self._turns = turns
         self._loop = asyncio.get_running_loop()
 
     def release(self) -> None:
-        """Lets the next large body in. Does nothing for a small body, or when it is called again."""
+        """Lets the next large body in. For a small body, or when called again, it does nothing."""
         turns, self._turns = self._turns, None
         if turns is not None:
             self._loop.call_soon_threadsafe(turns.release)
@@ -39,13 +39,13 @@ class Turn:
 
 @dataclass(slots=True)
 class Bodies:
-    """Reads what clients send. ``folder``: where large bodies wait for their turn, under no name."""
+    """Reads the bodies of requests. ``folder``: for large bodies that wait for their turn, in files without names."""
 
     folder: Path
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     async def parsed(self, text: str | bytes) -> tuple[Any, Turn]:
-        """The data of a JSON text, and the turn that its size takes. Raises :class:`ValueError` where it is none."""
+        """The data of a JSON text, and its turn. Raises :class:`ValueError` if it is not JSON."""
         if len(text) <= LARGE_BYTES:
             return parse_json(text), Turn(None)
         await self._turns.acquire()
@@ -60,7 +60,9 @@ class Bodies:
     async def json_object(
         self, request: Request, limit: int = MAX_BODY_BYTES
     ) -> AsyncIterator[tuple[dict[str, Any], Turn]]:
-        """The body as a JSON object, and its turn, which ends with the block at the latest. Raises where it is none."""
+        """The body as a JSON object, and its turn, which ends with the block at the latest. Raises if it is not an
+        object.
+        """
         turn = Turn(None)
         with tempfile.SpooledTemporaryFile(LARGE_BYTES, dir=str(self.folder)) as file:
             size = await write_body(request, file, limit)
@@ -78,7 +80,7 @@ class Bodies:
             turn.release()
 
     async def read_json(self, request: Request, limit: int = MAX_BODY_BYTES) -> dict[str, Any]:
-        """The body as a JSON object. Raises where it is none."""
+        """The body as a JSON object. Raises if it is not one."""
         async with self.json_object(request, limit) as (data, _):
             return data
 
@@ -97,9 +99,9 @@ def _read(file: IO[bytes]) -> dict[str, Any]:
 
 
 async def write_body(request: Request, file: IO[bytes], limit: int) -> int:
-    """Writes the body to ``file``, unpacked where it is brotli; its bytes.
+    """Writes the body to ``file``, unpacked if it is brotli. Returns its size in bytes.
 
-    Raises where it has more than ``limit`` bytes, packed or unpacked.
+    Raises if it has more than ``limit`` bytes, packed or unpacked.
     """
     packed = request.headers.get("content-encoding", "").strip().lower()
     if packed not in ("", "identity", "br"):
@@ -118,13 +120,13 @@ async def write_body(request: Request, file: IO[bytes], limit: int) -> int:
 
 
 def _unpacked(decompressor: Any, chunk: bytes) -> Iterator[bytes]:
-    """All that ``chunk`` unpacks to, about a megabyte at a time, so that a bomb is noticed early."""
+    """The unpacked content of ``chunk``, about a megabyte at a time, so that a decompression bomb is noticed early."""
     while True:
         try:
             piece = decompressor.process(chunk, output_buffer_limit=1 << 20)
         except brotli.error:
             raise SupavexError("BadBody", "the body is not brotli.") from None
-        # Input that was all taken does not mean that all output came: only a call that gives none says so.
+        # All input may be consumed before all output is returned. Only an empty result shows the end.
         if not piece and decompressor.can_accept_more_data():
             return
         yield piece
@@ -132,7 +134,7 @@ def _unpacked(decompressor: Any, chunk: bytes) -> Iterator[bytes]:
 
 
 async def to_file(request: Request, path: Path, limit: int) -> None:
-    """Writes the body to ``path``, a file of its owner's only. Raises where it has more than ``limit`` bytes."""
+    """Writes the body to ``path``, a file that only its owner can read. Raises if it has more than ``limit`` bytes."""
     count = 0
     with open(path, "wb", opener=owner_only) as file:
         async for chunk in request.stream():

@@ -1,6 +1,6 @@
-"""Functions over HTTP: ``/api/query``, ``/api/mutation``, ``/api/action`` and their like.
+"""Functions over HTTP: ``/api/query``, ``/api/mutation``, ``/api/action`` and similar routes.
 
-Source: ``local_backend/src/public_api.rs`` of convex-backend. Functions of ``_system/`` are answered here too, to the
+Source: ``local_backend/src/public_api.rs`` of convex-backend. Functions of ``_system/`` are answered here too, for the
 admin only.
 """
 
@@ -42,7 +42,7 @@ class Calls:
         self.host = host
 
     def identity(self, authorization: str) -> Identity:
-        """Who sends an ``Authorization`` header. Raises for a key or a token that is not valid."""
+        """The sender of an ``Authorization`` header. Raises for an invalid key or token."""
         scheme, _, value = authorization.partition(" ")
         if scheme.lower() == "convex":
             return self.admin(value.strip())
@@ -53,7 +53,7 @@ class Calls:
         return NOBODY
 
     def admin(self, key: str) -> Identity:
-        """The admin, or whom the admin acts as."""
+        """The admin, or the user as whom the admin acts."""
         if not security.is_admin_key(self.host.admin_key, key):
             raise security.bad_key()
         attributes = key.partition("|")[2].partition(":")[2]
@@ -77,7 +77,7 @@ class Calls:
         return await self._one(request, "action")
 
     async def any(self, request: Request) -> Response:
-        """Runs a function of any kind, an internal one too, for the admin."""
+        """Runs a function of any kind, public or internal, for the admin."""
         return await self._one(request, "any")
 
     async def _one(self, request: Request, kind: str) -> Response:
@@ -91,7 +91,7 @@ class Calls:
 
     async def _identity(self, request: Request) -> Identity:
         header = request.headers.get("authorization", "")
-        # Keys of a provider may have to be fetched.
+        # The keys of a provider may have to be fetched.
         return await asyncio.to_thread(self.identity, header) if header else NOBODY
 
     async def by_path(self, request: Request) -> Response:
@@ -114,12 +114,12 @@ class Calls:
             return Raw(b'{"results":[' + b",".join(answer.body for answer in answers) + b"]}")
 
     async def query_ts(self, request: Request) -> Response:
-        """The present moment, for queries at it."""
+        """The present timestamp, for queries at it."""
         ts = await asyncio.to_thread(self.host.moments.now)
         return Json({"ts": base64.b64encode(ts.to_bytes(8, "little")).decode()})
 
     async def query_at_ts(self, request: Request) -> Response:
-        """Runs a query at a moment that :meth:`query_ts` has named."""
+        """Runs a query at a timestamp of :meth:`query_ts`."""
         async with self.host.bodies.json_object(request) as (body, turn):
             identity = await self._identity(request)
             try:
@@ -144,7 +144,7 @@ class Calls:
         if path.startswith("_system/"):
             return Json(await self._system(path, args, identity, component))
         call = Call(path, args, identity, internal=identity.admin, component=component, taken=turn.release)
-        # Only the call has the arguments from here on: an action gives them up when it has begun.
+        # From here on only the call has the arguments, which an action releases when it has begun.
         del args
         body.clear()
         functions = self.host.functions
@@ -155,7 +155,7 @@ class Calls:
             "any": functions.run,
         }
         clean = _FORMATS[form or "json"]
-        # The answer may be large: its JSON is made in the same thread.
+        # The answer may be large, so its JSON is made in the same thread.
         made = lambda call: _answered(run[kind](call), clean=clean)  # noqa: E731
         return await self.host.call(made, call, acting=kind in ("action", "any"))
 
@@ -199,7 +199,7 @@ class Calls:
 
 
 def of_admin(path: object, identity: Identity) -> str:
-    """The path of a component whose function is called from outside. Raises for who is not the admin."""
+    """The path of a component in an external call. Raises if the caller is not the admin."""
     if path is None or path == "":
         return ""
     if not isinstance(path, str):
@@ -211,7 +211,7 @@ def of_admin(path: object, identity: Identity) -> str:
 
 
 def answer(outcome: Outcome, *, clean: bool) -> dict[str, Any]:
-    """What the HTTP API answers. ``clean``: values lose their types, and are easier to read."""
+    """The answer of the HTTP API. ``clean``: values lose their types, and are easier to read."""
     logs = {"logLines": outcome.log_texts} if outcome.logs else {}
     if outcome.failure is None:
         return {"status": "success", "value": _value(outcome.value or "null", clean), **logs}
@@ -221,7 +221,7 @@ def answer(outcome: Outcome, *, clean: bool) -> dict[str, Any]:
 
 
 def _answered(outcome: Outcome, *, clean: bool) -> Response:
-    """The answer of :func:`answer`. Where values keep their types, the text of one is its JSON already."""
+    """The answer of :func:`answer`. If values keep their types, the outcome's text is already JSON."""
     if clean or outcome.failure is not None:
         return Json(answer(outcome, clean=clean))
     logs = f',"logLines":{json_text(outcome.log_texts)}' if outcome.logs else ""

@@ -1,7 +1,7 @@
-"""Connections of clients: how many there may be, and how long one may take to say what it wants.
+"""Limits on clients' connections: their number, and the time for a request.
 
-uvicorn has a time limit for the pause between two requests alone. Without others, a few clients that send a byte now
-and then hold every connection.
+uvicorn only limits the pause between two requests. Without further limits, a few clients that send a byte now and then
+could hold every connection.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-#: Connections at the same time, WebSockets among them. One more is closed at once.
+#: The most connections at the same time, including WebSockets. Further ones are closed at once.
 MAX_CONNECTIONS = 1000
 #: Seconds for the head of a request.
 HEAD_SECONDS = 20.0
-#: Seconds for a body, and for so many bytes of it one second more.
+#: Seconds for a body, and the bytes of it that add one second.
 BODY_SECONDS, BODY_RATE = 30.0, 1000
-#: How often a connection that is being read is looked at, in seconds.
+#: Seconds between two checks of a connection that is being read.
 _LOOK_SECONDS = 1.0
-#: Pieces of a WebSocket's message that are kept apart: an object for each takes far more memory than what it holds.
+#: The most separate pieces of a WebSocket's message, because an object for each takes far more memory than its content.
 _MAX_FRAMES = 256
 
 
 class HttpConnection(H11Protocol):
-    """An HTTP connection that is closed where it is one too many, or where a request comes too slowly."""
+    """An HTTP connection that is closed if there are too many, or if a request arrives too slowly."""
 
     _timer: asyncio.TimerHandle | None = None
     _began = 0.0
@@ -34,7 +34,7 @@ class HttpConnection(H11Protocol):
     _in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has come."""
+        """A client has connected."""
         super().connection_made(transport)
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
@@ -42,23 +42,23 @@ class HttpConnection(H11Protocol):
         self._begin(in_body=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone, or is let go."""
+        """The connection has ended."""
         self._end()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """A piece of a request has come."""
+        """A piece of a request has arrived."""
         self._received += len(data)
         super().data_received(data)
         self._follow()
 
     def on_response_complete(self) -> None:
-        """A request has been answered; the next one may be there already."""
+        """A request has been answered. The next one may have arrived already."""
         super().on_response_complete()
         self._follow()
 
     def _follow(self) -> None:
-        """Sets the time limit for what is to come next."""
+        """Sets the time limit for the next part of a request."""
         state = self.conn.their_state
         if self.transport.is_closing() or self.transport.get_protocol() is not self:
             self._end()
@@ -83,7 +83,7 @@ class HttpConnection(H11Protocol):
 
     def _look(self) -> None:
         if self._in_body and self.flow.read_paused:
-            # It is the application that does not take what has come.
+            # The application is busy and does not read, so the client is not late.
             self._began += _LOOK_SECONDS
         allowed = BODY_SECONDS + self._received / BODY_RATE if self._in_body else HEAD_SECONDS
         if self.loop.time() - self._began < allowed:
@@ -94,17 +94,17 @@ class HttpConnection(H11Protocol):
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
-    """A WebSocket whose messages take no more memory in pieces than whole."""
+    """A WebSocket whose messages take no more memory in pieces than as a whole."""
 
     def handle_cont(self, event: Any) -> None:
-        """One more piece of a message."""
+        """Another piece of a message."""
         super().handle_cont(event)
         if len(self.frames) > _MAX_FRAMES:
             self.frames = [b"".join(self.frames)]
 
 
 def allow_files(wanted: int) -> None:
-    """Lets this process open ``wanted`` files, as far as the system allows it."""
+    """Allows this process to open ``wanted`` files, as far as the system permits."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

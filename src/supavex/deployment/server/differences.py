@@ -1,4 +1,4 @@
-"""What a push changes, as the CLI is told of it: when it has started, and when it is finished.
+"""The changes of a push, as the CLI is told of them when the push has started and when it is finished.
 
 Source: the schemas of answers in the CLI (``cli/lib/deployApi``).
 """
@@ -19,7 +19,7 @@ from supavex.deployment.runtime.evaluation import Evaluation, Module
 
 
 def _index_json(name: str, definition: dict[str, Any]) -> dict[str, Any]:
-    """An index as a diff names it."""
+    """An index in the form of a diff."""
     staged = {"staged": True} if definition.get("staged") else {}
     if "searchField" in definition:
         body = {"type": "search", **{k: definition[k] for k in ("searchField", "filterFields")}}
@@ -36,7 +36,7 @@ def _definitions(schema: Schema | None) -> dict[str, dict[str, Any]]:
 
 
 def index_diff(database: Database, schema: str | None) -> dict[str, Any]:
-    """The indexes that a schema brings to the app, or to a component, and those that it takes away."""
+    """The indexes that a schema adds to the app, or to a component, and those that it removes."""
     if schema is None:
         return {"added_indexes": [], "removed_indexes": []}
     change = database.change_to(schema)
@@ -48,7 +48,7 @@ def index_diff(database: Database, schema: str | None) -> dict[str, Any]:
 
 
 def analysis(evaluation: Evaluation, data: dict[str, Any], udf_version: str) -> dict[str, Any]:
-    """What the CLI is told of the app or a definition; ``data``: of its ``convex.config.ts``."""
+    """The analysis of the app or a definition for the CLI. ``data``: of its ``convex.config.ts``."""
     return {
         "definition": data,
         "schema": None if evaluation.schema is None else json.loads(evaluation.schema),
@@ -64,7 +64,7 @@ def analysis(evaluation: Evaluation, data: dict[str, Any], udf_version: str) -> 
 def tree(
     component: Component, children: Mapping[str, list[Component]], evaluations: Mapping[str, Evaluation]
 ) -> dict[str, Any]:
-    """The app, or a component, with what is mounted in it. ``children``: components by their parents' paths."""
+    """The app, or a component, with its mounted components. ``children``: components by their parents' paths."""
     functions = evaluations[component.definition].functions
     routes = (functions.get("http.js") or {}).get("httpRoutes")
     mounted = children.get(component.path, [])
@@ -97,13 +97,13 @@ def app_tree(components: list[Component], evaluations: Mapping[str, Evaluation])
 
 
 def module_diff(old: Mapping[str, Module], new: Mapping[str, Module]) -> dict[str, Any]:
-    """Modules that come, and that go; one that changes does both."""
+    """Added and removed modules. A changed module is in both lists."""
     same = {path for path, module in new.items() if old.get(path) == module}
     return {"added": sorted(new.keys() - same), "removed": sorted(old.keys() - same)}
 
 
 def cron_diff(old: Mapping[str, dict[str, Any]], new: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Cron jobs that come, change, and go, by what modules say of their functions."""
+    """Added, changed and removed cron jobs, by the modules' analyses."""
     before = dict((old.get("crons.js") or {}).get("cronSpecs") or [])
     after = dict((new.get("crons.js") or {}).get("cronSpecs") or [])
     return {
@@ -114,7 +114,7 @@ def cron_diff(old: Mapping[str, dict[str, Any]], new: Mapping[str, dict[str, Any
 
 
 def auth_diff(old: list[Any], new: list[Any]) -> dict[str, Any]:
-    """Providers of users' tokens that come, and that go."""
+    """Added and removed providers of users' tokens."""
     before, after = ([json.dumps(info, sort_keys=True) for info in infos] for infos in (old, new))
     return {
         "added": [info for info in after if info not in before],

@@ -1,4 +1,4 @@
-"""What the server answers where something went wrong: Convex's code, and a sentence."""
+"""The server's answers for errors: Convex's code, and a sentence."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def _on_file(request: Request, error: Exception) -> Response:
     assert isinstance(error, OSError)
     if error.errno not in DISK_ERRORS:
         raise error
-    # The place of a file of this machine is its owner's business, and not its clients'.
+    # The path of a file of this machine must not reach clients.
     return await _on_error(request, file_error(error, "CannotWrite", "the deployment"))
 
 
@@ -51,7 +51,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 async def _on_gone(request: Request, error: Exception) -> Response:
-    # Nobody reads it.
+    # The client has disconnected.
     return Response(status_code=400)
 
 

@@ -1,4 +1,4 @@
-"""Which requests get in: none that name another host, or come from a page of another site."""
+"""Refuses requests that name another host, or come from a page of another site."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Json(JSONResponse):
 
 
 class Raw(Response):
-    """An answer whose JSON has been made already."""
+    """An answer whose JSON is already made."""
 
     media_type = "application/json"
 
 
 class Guard:
-    """Refuses requests that name another host, or come from a page of another site; answers CORS for those that may.
+    """Refuses requests that name another host, or come from a page of another site. Answers CORS for the others.
 
     ``site`` answers by the app's HTTP actions.
     """
@@ -40,7 +40,7 @@ class Guard:
         self.app, self.host, self.site = app, host, site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lets a request pass, or answers it. An unforeseen exception becomes an answer, too."""
+        """Passes a request on, or answers it. An unforeseen exception becomes an answer, too."""
         started = False
 
         async def told(message: Any) -> None:
@@ -64,7 +64,7 @@ class Guard:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         of_site = (scope.get("server") or (None, None))[1] == self.host.site_port
         if of_site and scope["type"] == "http":
-            # For everybody, as Convex's: who may ask is what the app says.
+            # Open to all sites, as in Convex: the app decides who may call.
             await self.site(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

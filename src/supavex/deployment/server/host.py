@@ -1,4 +1,4 @@
-"""What the routes share: the deployment, one thread at a time on it, and a signal for whoever waits for changes."""
+"""The shared state of the routes: the deployment, for one thread at a time, and a signal for waiting requests."""
 
 from __future__ import annotations
 
@@ -33,16 +33,17 @@ from supavex.deployment.server.timestamps import Moments
 __all__ = ["Addresses", "Host"]
 
 T = TypeVar("T")
-#: Calls that run or wait at the same time.
+#: The most calls that run or wait at the same time.
 _CALLS = 64
-#: Actions that run at the same time. Each holds a process, perhaps for minutes: others wait, but no query or mutation.
+#: The most actions at the same time. Each holds a process, perhaps for minutes. Queries and mutations don't wait for
+#: them.
 _ACTIONS = 16
 _STORAGE_TOKEN_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """What a host opens when somebody first asks for one of the parts."""
+    """The parts that a host opens at their first use."""
 
     functions: Functions
     live: LiveQueries
@@ -63,17 +64,18 @@ class Host:
     name: str = "supavex-local"
     #: The port where HTTP actions answer.
     site_port: int = 0
-    #: What `convex logs` shows.
+    #: The entries of `convex logs`.
     log: Log = field(default_factory=Log)
-    #: How far imports are, by their ids.
+    #: The progress of imports, by id.
     progress: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Whether the server is stopping.
     closing: bool = False
-    #: Seconds without a word after which a session is told that the server is still there.
+    #: Seconds without a message after which a session is told that the server is alive.
     silence_seconds: float = 15.0
-    #: How often something has changed; see :meth:`change`.
+    #: A counter of changes; see :meth:`change`.
     changes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    #: The hosts that actions may fetch from, and keys of auth.config.ts.
+    #: The hosts from which actions, and the reader of auth.config.ts's keys, may fetch.
     fetch_hosts: frozenset[str] = frozenset()
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _loop: asyncio.AbstractEventLoop | None = None
@@ -81,35 +83,35 @@ class Host:
     _acting: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_ACTIONS, "supavex-act"))
     _timestamp: int = 0
     _data_version: int = -1
-    #: The queries that run for subscriptions, by what tells them apart and their moment.
+    #: The running queries of subscriptions, by identity and timestamp.
     _queries: dict[tuple[QueryKey, int], asyncio.Future[Outcome]] = field(default_factory=dict)
     _opened: _Opened | None = None
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        #: Reads what clients send.
+        #: Reads the bodies of requests.
         self.bodies = Bodies(self.folder)
-        #: Verifies users' tokens. An app that issues them itself, as with Convex Auth, has its keys at its own site.
+        #: Verifies users' tokens. An app that issues tokens itself, as with Convex Auth, has its keys at its own site.
         self.tokens = Tokens(self.fetch_hosts | {urlsplit(self.addresses.site).netloc})
 
     async def run(self, function: Callable[[Deployment], T]) -> T:
-        """Calls ``function`` with the deployment, in another thread, alone."""
+        """Calls ``function`` with the deployment, in another thread, one call at a time."""
         return await asyncio.to_thread(self.run_now, function)
 
     def run_now(self, function: Callable[[Deployment], T]) -> T:
-        """Calls ``function`` with the deployment in this thread, alone."""
+        """Calls ``function`` with the deployment in this thread, one call at a time."""
         with self._lock:
             return function(self.deployment)
 
     def timestamp(self) -> int:
-        """Nanoseconds since 1970, greater than every one before."""
+        """Nanoseconds since 1970, greater than every earlier result."""
         self._timestamp = max(time.time_ns(), self._timestamp + 1)
         return self._timestamp
 
     # Functions
 
     def _parts(self) -> _Opened:
-        # Routes and calls ask in threads of their own. There is one engine: two would take each other's commits for
+        # Routes and calls use other threads. There is only one engine, because two would take each other's commits for
         # those of another process.
         with self._opening:
             if self._opened is None:
@@ -133,7 +135,7 @@ class Host:
 
     @property
     def moments(self) -> Moments:
-        """The moments that clients read at."""
+        """The snapshots that clients read at."""
         return self._parts().moments
 
     @property
@@ -142,21 +144,21 @@ class Host:
         return self._parts().scheduler
 
     def start(self) -> None:
-        """Begins to run scheduled functions, and makes a process ready. To be called in the event loop."""
+        """Starts the scheduler, and prepares a process. Call it in the event loop."""
         self._loop = asyncio.get_running_loop()
         self.scheduler.start()
         self.warm()
 
     def warm(self) -> None:
-        """Makes a process ready for the functions that are pushed now."""
+        """Prepares a process for the pushed functions."""
         threading.Thread(target=self._warmed, name="supavex-warm", daemon=True).start()
 
     def _warmed(self) -> None:
-        with suppress(Exception):  # nothing but speed is lost
+        with suppress(Exception):  # A failure here costs only speed.
             self.functions.warm()
 
     def begin_to_stop(self) -> None:
-        """Says that the server is to stop: long polls end, and actions that wait. To be called in any thread."""
+        """Announces that the server is to stop: long polls and waiting actions end. Call it in any thread."""
         self.closing = True
         if self._opened is not None:
             self._in_loop(self._opened.functions.abort)
@@ -174,12 +176,12 @@ class Host:
             opened.functions.close()
 
     async def call(self, function: Callable[[Call], T], call: Call, *, acting: bool = False) -> T:
-        """Calls ``function``, which runs one of the app's, in a thread of its own. ``acting``: it may take minutes."""
+        """Calls ``function``, which runs one of the app's functions, in a thread. ``acting``: it may take minutes."""
         pool = self._acting if acting else self._pool
         return await asyncio.get_running_loop().run_in_executor(pool, function, call)
 
     async def snapshot(self, stack: ExitStack) -> Snapshot:
-        """The present moment, until ``stack`` ends."""
+        """The present snapshot, until ``stack`` ends."""
         engine = self.functions.engine
         snapshot = engine.enter_at_once(stack)
         if snapshot is not None:
@@ -187,9 +189,9 @@ class Host:
         return await asyncio.to_thread(stack.enter_context, engine.snapshot())
 
     async def outcome(self, call: Call, arguments: str, snapshot: Snapshot) -> Outcome:
-        """A query's outcome at the moment of ``snapshot``: all who ask at the same time wait for one run of it.
+        """A query's outcome at ``snapshot``. Concurrent requests share one run of it.
 
-        ``arguments``: as :func:`~supavex.deployment.functions.live.arguments_text` gives them.
+        ``arguments``: in the form of :func:`~supavex.deployment.functions.live.arguments_text`.
         """
         known = self.live.known(call, arguments, snapshot.ts)
         if known is not None:
@@ -210,52 +212,52 @@ class Host:
         return await asyncio.shield(running)
 
     async def act(self, function: Callable[[], T]) -> T:
-        """Calls ``function``, which runs an HTTP action, in a thread of its own."""
+        """Calls ``function``, which runs an HTTP action, in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._acting, function)
 
     def user(self, token: str) -> Identity:
-        """Who bears a user's token. Raises where it is not valid."""
+        """The bearer of a user's token. Raises if the token is invalid."""
         providers = json.loads(self.run_now(lambda d: d.store.meta("auth")) or "[]")
         return self.tokens.identity(token, providers)
 
     def upload_url(self, component: int = 0) -> str:
-        """An address that a file of the app, or of a component, can be sent to, for an hour."""
+        """An address for uploads into the app, or into a component, which is valid for an hour."""
         until = int(time.time()) + _STORAGE_TOKEN_SECONDS
         return f"{self.addresses.cloud}/api/storage/upload?token={self.upload_token(until, component)}"
 
     def upload_token(self, until: int, component: int) -> str:
-        """The token of an address that is valid until a second since 1970."""
+        """The token of an address that is valid until a time in seconds since 1970."""
         digest = hashlib.sha256(f"{self.admin_key} storage {until} {component}".encode()).hexdigest()
         return f"{until}-{component}-{digest}"
 
     def _in_loop(self, job: Callable[[], None]) -> None:
         loop = self._loop
         if loop is not None:
-            with suppress(RuntimeError):  # the loop has ended
+            with suppress(RuntimeError):  # The loop has ended.
                 loop.call_soon_threadsafe(job)
 
     def changed(self) -> None:
-        """Something has changed, perhaps the deployment's file. To be called in the event loop."""
+        """Announces a change, perhaps of the deployment's file. Call it in the event loop."""
         if self._opened is not None:
             self._opened.functions.engine.notice()
         self.wake()
 
     def wake(self) -> None:
-        """Wakes whoever waits for a change. To be called in the event loop."""
+        """Wakes all waiters for a change. Call it in the event loop."""
         self.changes += 1
         event, self._changed = self._changed, asyncio.Event()
         event.set()
 
     async def change(self, seen: int, seconds: float) -> None:
-        """Waits until :attr:`changes` is no longer ``seen``, for at most ``seconds``."""
+        """Waits until :attr:`changes` differs from ``seen``, for at most ``seconds``."""
         if self.changes == seen:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), seconds)
 
     async def watch_file(self) -> None:
-        """Tells of changes that other processes make to the deployment's file; runs until it is cancelled.
+        """Announces changes of the deployment's file by other processes, until it is cancelled.
 
-        It lets go of moments, too, whose time is over.
+        It also releases snapshots whose time is over.
         """
         while True:
             (version,) = await self.run(lambda d: d.store.connection.execute("PRAGMA data_version").fetchone())

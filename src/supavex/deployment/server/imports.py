@@ -1,7 +1,7 @@
-"""The work of an import: what it would change, and the change.
+"""The work of an import: a summary of its changes, and the changes.
 
-Where there is much of it, a process of its own does it: in a thread of the server it would keep the interpreter from
-those that read meanwhile. The process gets its job by its standard input, and ends when that does.
+A separate process does a large import, because a thread would keep the interpreter from concurrent readers. The process
+reads its job from its standard input, and ends when that ends.
 """
 
 from __future__ import annotations
@@ -31,37 +31,38 @@ from supavex.errors import SupavexError
 from supavex.text import table_text
 
 Form = Format | Literal["zip"]
-#: Bytes of a file from which a process of its own imports it: to start one takes as long as to import a tenth of it.
+#: If a file has more bytes, a separate process imports it. Starting one takes as long as importing a tenth of that.
 _ASIDE_BYTES = 4 << 20
-#: What the process leaves to others, where all want a processor.
+#: The niceness of the process, which gives way to others.
 _NICE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class ImportJob:
-    """An import: the deployment's file and its folder, and what goes into it.
+    """An import."""
 
-    ``table`` is for files of one table; ``component`` is empty for the app.
-    """
-
+    #: The deployment's file.
     database: Path
+    #: The deployment's folder.
     folder: Path
     mode: Mode
     form: Form
+    #: The table of a file of one table.
     table: str | None
     content: Path
+    #: The path of the component; empty for the app.
     component: str = ""
 
 
 def summary(wanted: ImportJob, progress: RowProgress) -> tuple[str, bool]:
-    """What an import would change, as a table, and whether it deletes anything."""
+    """The changes of an import as a table, and whether it deletes anything."""
     with Deployment(wanted.database) as deployment, deployment.reading():
         database = _seen_from(deployment, wanted.component)
         return _summary(database, wanted.component, _open(database, wanted), wanted.mode)
 
 
 def perform(wanted: ImportJob, progress: RowProgress) -> int:
-    """Imports, all of it or nothing; how many documents and stored files."""
+    """Imports, all or nothing. Returns the number of documents and stored files."""
     with Deployment(wanted.database) as deployment:
         with deployment.store.transaction():
             mode, database = wanted.mode, _made(deployment, wanted.component)
@@ -86,7 +87,7 @@ def _open(database: Database, wanted: ImportJob) -> Archive:
 
 
 def _seen_from(deployment: Deployment, component: str) -> Database:
-    """The database as a component sees it; one without tables where there is none yet."""
+    """The database of a component; one without tables if the component does not exist."""
     if not component:
         return deployment
     known = components(deployment.store.connection).get(component)
@@ -94,14 +95,14 @@ def _seen_from(deployment: Deployment, component: str) -> Database:
 
 
 def _made(deployment: Deployment, component: str) -> Database:
-    """The database as a component sees it, which is made where there is none."""
+    """The database of a component, which is made if it does not exist."""
     return deployment.within(made_component(deployment, component).id) if component else deployment
 
 
 def _summary(database: Database, path: str, archive: Archive, mode: Mode) -> tuple[str, bool]:
-    """What an import would change, as a table, and whether it deletes anything.
+    """The changes of an import as a table, and whether it deletes anything.
 
-    ``path``: of the component that is imported into and that ``database`` is seen from; empty for the app.
+    ``path``: the path of the component of ``database``; empty for the app.
     """
     parts: dict[str, tuple[Database, Archive | None]] = {path: (database, archive)}
     known = {one.path: one.id for one in (APP, *components(database.store.connection).values())}
@@ -124,7 +125,7 @@ def _summary(database: Database, path: str, archive: Archive, mode: Mode) -> tup
 
 
 def _changes(database: Database, path: str, archive: Archive | None, mode: Mode) -> tuple[list[list[object]], bool]:
-    """What an import would change of the app, or of one component: its rows of the summary, and whether it deletes."""
+    """The changes of an import of the app, or of one component: its rows of the summary, and whether it deletes."""
     rows: list[list[object]] = []
     deletes, shown = False, f" in '{path}'" if path else ""
     held = [] if archive is None else archive.tables
@@ -147,13 +148,13 @@ def _changes(database: Database, path: str, archive: Archive | None, mode: Mode)
     return rows, deletes
 
 
-# In a process of its own
+# In a separate process
 
 
 def done(
     work: Literal["summary", "perform"], wanted: ImportJob, progress: RowProgress = lambda table, done: None
 ) -> Any:
-    """What :func:`summary` or :func:`perform` gives, wherever it is done. Raises what it raises."""
+    """The result of :func:`summary` or :func:`perform`, in this process or in another. Raises their errors."""
     if wanted.content.stat().st_size < _ASIDE_BYTES or processors() < 2:
         return _WORK[work](wanted, progress)
     with aside(__name__, (work, wanted)) as results:
@@ -173,14 +174,14 @@ def done(
 
 
 def _work(jobs: IO[bytes], results: IO[bytes]) -> None:
-    # Ctrl-C reaches every process of a terminal; this one ends with its parent.
+    # Ctrl-C reaches every process of a terminal. This one ends with its parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(OSError):
         os.nice(_NICE)
     work, wanted = pickle.load(jobs)
 
     def ended() -> None:
-        # A server that was killed: nobody is told of an import that goes on without it.
+        # The server was killed, and the import must not continue unseen.
         jobs.read()
         os._exit(1)
 
@@ -195,12 +196,12 @@ def _work(jobs: IO[bytes], results: IO[bytes]) -> None:
     except SupavexError as error:
         tell("failed", error)
     except Exception as error:
-        # Whatever it is, it can be told: an exception of somebody else's may not be pickled.
+        # Some exceptions can't be pickled, so their text is sent.
         tell("failed", RuntimeError(f"{type(error).__name__}: {error}"))
 
 
 if __name__ == "__main__":
-    # As the module that its parent knows, so that what it sends is of the parent's classes.
+    # Imported under the parent's name, so that pickled objects have the parent's classes.
     from supavex.deployment.server import imports
 
     imports._work(sys.stdin.buffer, sys.stdout.buffer)

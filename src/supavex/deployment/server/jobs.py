@@ -1,4 +1,4 @@
-"""Imports and exports: their state, kept in the deployment's file so that a restarted server still knows them."""
+"""Imports and exports as jobs in the deployment's file, which a restarted server still knows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NUMBERS = {"import": 541, "export": 516}
 
 
 def add_job(store: Store, kind: str, state: dict[str, Any], **details: Any) -> str:
-    """Keeps a new job; its id."""
+    """Adds a job. Returns its id."""
     text = json.dumps(to_internal_json({**details, "state": state}))
     with store.transaction():
         cursor = store.connection.execute("INSERT INTO jobs (kind, state) VALUES (?, ?)", (kind, text))
@@ -22,7 +22,7 @@ def add_job(store: Store, kind: str, state: dict[str, Any], **details: Any) -> s
 
 
 def set_state(store: Store, kind: str, id_: str, state: dict[str, Any]) -> None:
-    """Puts a job into another state."""
+    """Sets the state of a job."""
     job = job_document(store, kind, id_)
     if job is None:
         return
@@ -47,7 +47,7 @@ def job_documents(store: Store, kind: str) -> list[dict[str, Any]]:
 
 
 def fail_interrupted(store: Store) -> None:
-    """Says of the jobs that an earlier server left unfinished that they failed: nothing of them was written."""
+    """Marks the unfinished jobs of an earlier server as failed. Nothing of them was written."""
     for kind in _NUMBERS:
         for job in job_documents(store, kind):
             state = job["state"].get("state")

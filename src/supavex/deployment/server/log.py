@@ -1,4 +1,4 @@
-"""The log of a served deployment: what `convex logs`, `convex dev` and the dashboard show."""
+"""The log of a served deployment, for `convex logs`, `convex dev` and the dashboard."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 from supavex.deployment.functions.outcome import Outcome
 
-#: Entries that are kept.
+#: The number of entries that are kept.
 _ENTRIES = 1000
-#: Characters of a function's path that an entry keeps.
+#: The most characters of a function's path in an entry.
 _PATH = 200
 
 
 class Log:
-    """The newest entries, each with a cursor: milliseconds since 1970, greater than every one before.
+    """The newest entries, each with a cursor: milliseconds since 1970, greater than every earlier cursor.
 
-    Everything but reading :attr:`entries` is done in the event loop.
+    All methods run in the event loop. Other threads may only read :attr:`entries`.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Log:
         self._added = asyncio.Event()
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Keeps an entry, and wakes those that wait for one."""
+        """Adds an entry, and wakes the waiters."""
         last = float(self.entries[-1]["cursor"]) if self.entries else 0.0
         self.entries.append({**entry, "cursor": max(time.time() * 1000, last + 0.001)})
         added, self._added = self._added, asyncio.Event()
@@ -44,7 +44,7 @@ class Log:
 
 
 def entry_of(outcome: Outcome) -> dict[str, Any]:
-    """The entry of a function that has run, in the form that Convex's CLI reads."""
+    """The entry of a function's run, in the form that Convex's CLI reads."""
     error = None if outcome.failure is None else outcome.error
     return {
         "kind": "Completion",

@@ -1,4 +1,4 @@
-"""The mutations and actions of a session that wait or run."""
+"""The pending mutations and actions of a session."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 from supavex.deployment.functions.call import Call
 from supavex.deployment.server.bodies import Turn
 
-#: Mutations, and actions, of one session that wait or run.
+#: The most pending mutations, and the most pending actions, of one session.
 _MOST = 4096
-#: Characters of the messages of mutations and actions that wait or run: no more is received before they are fewer.
+#: The most characters of pending messages. Further messages are received when there are fewer.
 _MOST_CHARACTERS = 16 << 20
 _LOGGER = logging.getLogger("supavex.server")
 
 
 class TooMany(Exception):
-    """A session has as many mutations, or actions, as it may."""
+    """A session has too many mutations or actions."""
 
 
 @dataclass(slots=True)
 class Request:
-    """A mutation or an action that a client has asked for: its number, the call, and what its message takes."""
+    """A mutation or an action of a client: its number, the call, and its message's turn and length."""
 
     number: int
     call: Call
@@ -34,20 +34,23 @@ class Request:
 
 @dataclass(slots=True)
 class Pending:
-    """The requests of one session. Mutations wait for each other; actions run as they come."""
+    """The requests of one session. Mutations wait for each other; actions start at once."""
 
+    #: The mutations that wait.
     mutations: asyncio.Queue[Request] = field(default_factory=lambda: asyncio.Queue(_MOST))
+    #: The running actions.
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    #: The answer of the mutation that runs.
+    #: The answer of the running mutation.
     answering: asyncio.Future[dict[str, Any]] | None = None
-    #: When that mutation has committed; None before.
+    #: When that mutation committed; None before.
     committed: int | None = None
+    #: The characters of pending messages.
     _characters: int = 0
-    #: Set where there is room for more.
+    #: Set if there is room for more.
     _room: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add_mutation(self, request: Request) -> None:
-        """Has a mutation wait for its turn. Raises :class:`TooMany`."""
+        """Adds a mutation, which waits for its turn. Raises :class:`TooMany`."""
         try:
             self.mutations.put_nowait(request)
         except asyncio.QueueFull:
@@ -70,22 +73,22 @@ class Pending:
             _LOGGER.error("an action's answer could not be sent", exc_info=task.exception())
 
     def done(self, request: Request) -> None:
-        """A request is answered, or never will be."""
+        """Ends a request, answered or not."""
         request.turn.release()
         self._characters -= request.length
         self._room.set()
 
     def under_way(self) -> set[asyncio.Future[Any]]:
-        """The actions that run, and the mutation."""
+        """The running actions, and the running mutation."""
         return {*self.tasks, *([] if self.answering is None else [self.answering])}
 
     def let_go(self) -> None:
-        """Gives up the turns of what will not run any more."""
+        """Releases the turns of requests that will not run any more."""
         while not self.mutations.empty():
             self.done(self.mutations.get_nowait())
 
     async def has_room(self) -> None:
-        """Waits until so much of what was asked for is done that more may be."""
+        """Waits until further messages may be received."""
         while self._characters > _MOST_CHARACTERS:
             self._room.clear()
             await self._room.wait()

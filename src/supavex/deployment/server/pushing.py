@@ -1,8 +1,8 @@
-"""A push, as the official CLI makes it: start (evaluate, compare), wait (hold documents against it), finish.
+"""A push of the official CLI: start (evaluate, compare), wait (check documents), finish.
 
 Source: ``local_backend/src/deploy_config2.rs`` and ``application/src/deploy_config.rs`` of convex-backend. The app and
-each definition of a component are parts of a push; a definition's schema and functions are those of every component
-that is mounted of it.
+each definition of a component are parts of a push. A definition's schema and functions apply to every component that is
+mounted from it.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from supavex.deployment.server import differences
 from supavex.deployment.server.host import Addresses
 from supavex.errors import SupavexError
 
-#: Pushes that were started and may still be finished.
+#: The most started pushes that can still be finished.
 _REMEMBERED = 20
 _NO_SCHEMA = '{"tables":[],"schemaValidation":true}'
-#: The id of no component, whose tables are none.
+#: An id that no component has, for a view without tables.
 _NOWHERE = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The app, or a component's definition, as it is pushed."""
+    """The app, or a component's definition, in a push."""
 
     modules: dict[str, Module]
     schema: Module | None
@@ -48,10 +48,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What a push brings, and what it found: the schemas that were active, and the environment variables.
+    """The contents of a push, with the former schemas and the environment variables.
 
-    ``parts`` are by their definitions' paths, the app's under the empty one; ``before`` are schemas by the paths of
-    components, mounted or not.
+    ``parts`` are by definition, with an empty path for the app. ``before``: schemas by the paths of components, mounted
+    or not.
     """
 
     parts: dict[str, Part]
@@ -61,12 +61,12 @@ class Pushed:
     addresses: Addresses
 
     def evaluate(self) -> dict[str, Evaluation]:
-        """Evaluates the modules of each part, which takes a while and no deployment."""
+        """Evaluates the modules of each part. It takes time, and does not use the deployment."""
         own = {"CONVEX_CLOUD_URL": self.addresses.cloud, "CONVEX_SITE_URL": self.addresses.site}
         configs = [part.config for part in self.parts.values() if part.config is not None]
         found = {}
         for path, part in self.parts.items():
-            # A component knows no variable before it is mounted somewhere.
+            # A component has no variables until it is mounted.
             given = own if path else {**self.variables, **own}
             try:
                 modules = list(part.modules.values())
@@ -81,14 +81,14 @@ class Pushed:
 
 @dataclass(slots=True)
 class _Started:
-    """A push between its start and its end. ``components`` are those that it mounts; new ones have no ids yet."""
+    """A push between its start and its end. ``components``: those that it mounts; new ones have no ids yet."""
 
     pushed: Pushed
     evaluations: dict[str, Evaluation]
     components: list[Component]
 
     def schema(self, component: Component) -> str | None:
-        """The schema's JSON of the app or a component; an empty one where there is none any more."""
+        """The schema's JSON of the app or a component; an empty schema if the component is removed."""
         schema = self.evaluations[component.definition].schema
         if schema is None and not component.path and self.pushed.before[""] is None:
             return None
@@ -108,7 +108,7 @@ class Pushes:
         self._started: OrderedDict[str, _Started] = OrderedDict()
 
     def read(self, deployment: Deployment, body: dict[str, Any]) -> Pushed:
-        """What a body of ``start_push`` brings. Raises where it is not of its form."""
+        """The push in a body of ``start_push``. Raises if the body is invalid."""
         app = body.get("appDefinition")
         if not isinstance(app, dict):
             raise _bad("appDefinition")
@@ -124,7 +124,7 @@ class Pushes:
         return Pushed(parts, _schemas(deployment), variables, bool(body.get("dryRun")), self._addresses)
 
     def start(self, deployment: Deployment, pushed: Pushed, evaluations: dict[str, Evaluation]) -> dict[str, Any]:
-        """``start_push``: remembers the push, and says what it would change."""
+        """``start_push``: keeps the push, and returns its changes."""
         for evaluation in evaluations.values():
             _check_validators(evaluation)
             _check_crons(evaluation)
@@ -170,7 +170,7 @@ class Pushes:
         return {"type": "complete"}
 
     def finish(self, deployment: Deployment, body: dict[str, Any]) -> dict[str, Any]:
-        """``finish_push``: schemas, indexes, modules and components, in one transaction; what has changed."""
+        """``finish_push``: schemas, indexes, modules and components, in one transaction. Returns the changes."""
         start = body.get("startPush")
         started = self._of(start.get("schemaChange") if isinstance(start, dict) else None)
         if _schemas(deployment) != started.pushed.before:
@@ -207,7 +207,7 @@ class Pushes:
 
 
 def _seen_from(deployment: Deployment, path: str) -> Database:
-    """The database as the component of that path sees it; one without tables where there is none yet."""
+    """The database of the component at that path; one without tables if the component does not exist."""
     if not path:
         return deployment
     known = components(deployment.store.connection).get(path)
@@ -238,7 +238,7 @@ def _check_schema(database: Database, component: Component, schema: str) -> None
 
 
 def _refuse_packages(dependencies: Any) -> None:
-    """Raises where an app leaves npm packages to the deployment to install; names them."""
+    """Raises, naming them, if an app expects the deployment to install npm packages."""
     if names := ", ".join(str(one.get("name")) for one in dependencies if isinstance(one, dict)):
         message = f"a local deployment of supavex installs no npm packages, and convex.json leaves {names} out of the "
         hint = "bundle. Take them out of node.externalPackages, and the CLI puts them into the bundle."
@@ -246,7 +246,7 @@ def _refuse_packages(dependencies: Any) -> None:
 
 
 def _check_validators(evaluation: Evaluation) -> None:
-    """Raises where a function's arguments or its result have a validator that Convex refuses."""
+    """Raises if Convex refuses the validator of a function's arguments or result."""
     for path, analysis in evaluation.functions.items():
         for function in analysis["functions"]:
             for key, method in (("args", "exportArgs"), ("returns", "exportReturns")):
@@ -259,7 +259,7 @@ def _check_validators(evaluation: Evaluation) -> None:
 
 
 def _check_crons(evaluation: Evaluation) -> None:
-    """Raises where a cron job is none, in the shape of Convex's errors of modules."""
+    """Raises for an invalid cron job, in the form of Convex's errors of modules."""
     try:
         checked_specs(evaluation.functions)
     except SupavexError as error:
@@ -291,7 +291,7 @@ def _list(data: dict[str, Any], field: str) -> list[Any]:
 
 
 def _modules(deployment: Deployment, app: dict[str, Any]) -> dict[str, Module]:
-    """The modules as they will be: those that changed, and those that are kept by their hash."""
+    """The modules after the push: the changed ones, and those that are kept by their hash."""
     kept = stored.stored_modules(deployment.store)
     modules = {}
     for unchanged in _list(app, "unchangedModuleHashes"):

@@ -1,4 +1,6 @@
-"""Who may ask: the admin key, and the Host and Origin of a request (no DNS rebinding, no page of another site)."""
+"""Authorization: the admin key, and the Host and Origin of a request (against DNS rebinding and pages of
+other sites).
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ _KEY_FILE = "admin_key"
 
 
 def admin_key(folder: Path, name: str) -> str:
-    """The admin key of the deployment in ``folder``, made at its first start; only its owner may read the file.
+    """The admin key of the deployment in ``folder``, made at its first start. Only its owner may read the file.
 
-    One that others could read, such as one that came with a cloned repository, is no secret, and another is made.
+    A key that others could read, such as one in a cloned repository, is not secret, so it is replaced.
     """
     path = folder / _KEY_FILE
     check_folders(folder)
@@ -36,14 +38,14 @@ def admin_key(folder: Path, name: str) -> str:
 
 
 def is_admin_key(expected: str, given: str) -> bool:
-    """Whether ``given`` (perhaps with an identity to act as behind it) is the key; in constant time."""
+    """Whether ``given`` is the key, with or without an identity to act as after it; in constant time."""
     name, _, rest = given.partition("|")
     key = f"{name}|{rest.partition(':')[0]}"
     return same(expected, key)
 
 
 def bad_key() -> SupavexError:
-    """The error for a key that is not this deployment's."""
+    """The error for a wrong key."""
     message = "The provided deploy key was invalid for this deployment. Double check that the environment this "
     message += "deployment is running in and the provided deploy key match."
     return SupavexError("BadDeployKey", message)
@@ -55,18 +57,18 @@ def same(left: str, right: str) -> bool:
 
 
 def given_key(authorization: str) -> str:
-    """The admin key in an ``Authorization`` header; empty where there is none."""
+    """The admin key in an ``Authorization`` header; empty if there is none."""
     scheme, _, value = authorization.partition(" ")
     return value.strip() if scheme.lower() == "convex" else ""
 
 
 def host_allowed(host: str, allowed: frozenset[str]) -> bool:
-    """Whether a ``Host`` header names this server: by an address, or by a name that it was told."""
+    """Whether a ``Host`` header names this server: by an address, or by one of its names."""
     return _named(f"//{host}", allowed)
 
 
 def origin_allowed(origin: str | None, allowed: frozenset[str]) -> bool:
-    """Whether a page of ``origin`` may talk to this server: none at all, or one on this machine."""
+    """Whether a page of ``origin`` may use this server: no page at all, or one on this machine."""
     return origin is None or _named(origin, allowed)
 
 

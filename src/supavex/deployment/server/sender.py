@@ -1,4 +1,4 @@
-"""What goes to the client of one WebSocket."""
+"""Sends messages to the client of one WebSocket."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from supavex.deployment.server.wire import json_text
 
-#: Transitions above this size go in pieces to clients that understand them.
+#: Larger transitions are sent in pieces to clients that understand them.
 _CHUNK = 5 << 20
 
 
@@ -21,20 +21,20 @@ class Sender:
 
     socket: WebSocket
     chunks: bool
-    #: Pieces of one message have no other message between them.
+    #: Keeps other messages from between the pieces of a message.
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _last: float = field(default_factory=time.monotonic)
 
     def silent(self) -> float:
-        """Seconds since the client was last sent something."""
+        """Seconds since the last message to the client."""
         return time.monotonic() - self._last
 
     async def send(self, *messages: dict[str, Any]) -> None:
-        """Sends messages, with no other between them. Raises :class:`WebSocketDisconnect` where the client has gone."""
+        """Sends messages, with no other between them. Raises :class:`WebSocketDisconnect` if the client has gone."""
         await self._texts([json_text(message) for message in messages])
 
     async def send_transition(self, text: str, ts: int) -> None:
-        """Sends the transition to ``ts``, in pieces where it is long."""
+        """Sends the transition to ``ts``, in pieces if it is long."""
         if not self.chunks or len(text) <= _CHUNK:
             await self._texts([text])
             return
@@ -47,6 +47,6 @@ class Sender:
             for text in texts:
                 try:
                     await self.socket.send_text(text)
-                except (RuntimeError, OSError):  # it was closed meanwhile
+                except (RuntimeError, OSError):  # It was closed meanwhile.
                     raise WebSocketDisconnect(1006) from None
                 self._last = time.monotonic()

@@ -1,7 +1,7 @@
-"""A session over a WebSocket: its queries, their results whenever they change, its mutations and its actions.
+"""A session over a WebSocket: its queries and their changing results, its mutations and its actions.
 
-Messages: ``convex/sync_types/src/types`` and ``sync/src`` of convex-backend. All results of one transition are of one
-moment. A session's mutations run one after another; each is acknowledged before a transition that shows it.
+Messages: ``convex/sync_types/src/types`` and ``sync/src`` of convex-backend. All results of one transition have one
+timestamp. A session's mutations run one after another. Each is acknowledged before a transition with its effects.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from supavex.deployment.server.wire import json_text
 from supavex.errors import SupavexError
 
 _MAX_QUERIES = 4096
-#: Characters of the messages that a session's queries came in.
+#: The most characters of the messages with a session's queries.
 _MAX_QUERY_CHARACTERS = 32 << 20
 _INT64 = range(-(1 << 63), 1 << 63)
 
 
 class Fatal(Exception):
-    """A message that the protocol does not allow: the session ends."""
+    """A message that the protocol does not allow. The session ends."""
 
 
 def _timestamp(nanoseconds: int) -> str:
@@ -47,7 +47,7 @@ def _timestamp(nanoseconds: int) -> str:
 
 
 class NotAuthenticated(Exception):
-    """A token that is not valid, or not any more. ``updating``: it is the one that has just been sent."""
+    """An invalid or expired token. ``updating``: whether it was just sent."""
 
     def __init__(self, message: str, *, updating: bool) -> None:
         super().__init__(message)
@@ -56,20 +56,20 @@ class NotAuthenticated(Exception):
 
 @dataclass(slots=True)
 class Version:
-    """The version of what a client knows: of its queries, of who it is, and of the data (nanoseconds)."""
+    """The version of a client's knowledge: of its queries, its identity, and the data (nanoseconds)."""
 
     query_set: int = 0
     identity: int = 0
     ts: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """As transitions name it."""
+        """The version in the JSON of transitions."""
         return {"querySet": self.query_set, "identity": self.identity, "ts": _timestamp(self.ts)}
 
 
 @dataclass(slots=True)
 class Session:
-    """What one WebSocket's client has asked for, and what it knows."""
+    """The subscriptions and requests of one WebSocket's client, and the client's version."""
 
     host: Host
     calls: Calls
@@ -78,25 +78,26 @@ class Session:
     queries: dict[int, Subscription] = field(default_factory=dict)
     who: Identity = NOBODY
     known: Version = field(default_factory=Version)
-    #: Milliseconds that the client's clock is ahead: an integer, or clients in Rust and Python read none of it.
+    #: Milliseconds by which the client's clock is ahead. It is an integer, because clients in Rust and Python refuse
+    #: others.
     skew: int = 0
     connected: bool = False
     pending: Pending = field(default_factory=Pending)
-    #: One transition at a time; what is sent keeps the order of what it follows from.
+    #: Serializes transitions, so that messages are sent in the order of their causes.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def version(self) -> dict[str, Any]:
-        """The version of what the client knows, as transitions name it."""
+        """The client's version, in the JSON of transitions."""
         return self.known.to_json()
 
     def silence_left(self) -> float:
-        """Seconds until the client is to be told that the server is still there."""
+        """Seconds until the client is to be told that the server is alive."""
         return self.host.silence_seconds - self.sender.silent()
 
     # Transitions
 
     async def transition(self, start: dict[str, Any], removed: list[int], *, quiet: bool = False) -> None:
-        """Sends what has changed since ``start``; nothing at all where ``quiet`` and nothing has."""
+        """Sends the changes since ``start``. With ``quiet``, it sends nothing if there are none."""
         if quiet and not self._stale():
             return
         self._check_expiry()
@@ -110,7 +111,7 @@ class Session:
                 return
             self.known.ts = max(snapshot.ts, self.known.ts + 1 if modifications else self.known.ts)
         if self.pending.committed is not None and self.pending.committed <= self.known.ts:
-            # What a mutation has done is not shown before its answer: its optimistic update would be seen twice.
+            # The answer of a mutation comes before its effects. Otherwise its optimistic update would be visible twice.
             await self.acknowledge()
         head: dict[str, Any] = {"type": "Transition", "startVersion": start, "endVersion": self.version()}
         head |= {"clientClockSkew": self.skew, "serverTs": time.time_ns()}
@@ -118,7 +119,7 @@ class Session:
         await self.sender.send_transition(text, self.known.ts)
 
     def _stale(self) -> bool:
-        """Whether some query may have another result by now."""
+        """Whether some query may have a new result."""
         live, now = self.host.live, self.host.functions.engine.log.last
         return any(query.stale(live, now) for query in self.queries.values())
 
@@ -129,7 +130,9 @@ class Session:
     # Messages
 
     async def receive(self, message: dict[str, Any], turn: Turn, length: int) -> None:
-        """Answers one message of ``length`` characters. What outlasts this call gives up its ``turn`` later."""
+        """Answers one message of ``length`` characters. Work that continues after this call releases its ``turn``
+        later.
+        """
         kind = message.get("type")
         if kind == "Connect":
             self._connect(message)
@@ -167,7 +170,7 @@ class Session:
             raise Fatal(f"Too many {kind.lower()}s at once.") from None
 
     def _component(self, message: dict[str, Any]) -> str:
-        """The path of the component that a message names. Only the admin reaches any."""
+        """The path of the component of a message. Only the admin may name one."""
         try:
             return of_admin(message.get("componentPath"), self.who)
         except SupavexError as error:
@@ -180,7 +183,7 @@ class Session:
         self.skew = int(sent - time.time() * 1000) if isinstance(sent, float | int) and abs(sent) < 1e18 else 0
         seen = message.get("maxObservedTimestamp")
         if isinstance(seen, str) and _nanoseconds(seen) > self.host.functions.engine.log.last:
-            # Of another deployment, or of one that was put back: what the client knows is not of this one.
+            # The client's version is of another deployment, or of one that was rolled back.
             self.host.functions.engine.notice()
             if _nanoseconds(seen) > time.time_ns() + 1_000_000_000:
                 raise Fatal("The client has seen a later moment than this deployment has.")
@@ -246,14 +249,14 @@ class Session:
             await asyncio.wait({self.pending.answering})
             self.pending.done(request)
             async with self.lock:
-                # It may have been sent before a transition that shows what it has done.
+                # The answer may already have been sent before a transition with the mutation's effects.
                 if self.pending.answering is not None:
                     await self.acknowledge()
-                    # Its promise is kept when a transition of its moment, or a later one, has come.
+                    # The client resolves the mutation's promise at a transition of its timestamp or a later one.
                     await self.transition(self.version(), [])
 
     async def acknowledge(self) -> None:
-        """Sends the answer of the mutation that runs, once it has one; nothing where it has been sent."""
+        """Sends the answer of the running mutation when it is known, unless it has been sent."""
         answering = self.pending.answering
         if answering is not None:
             answer = await answering
@@ -272,7 +275,7 @@ class Session:
                 try:
                     outcome = self.host.functions.mutation(call, keep)
                 except session_requests.AlreadyAnswered:
-                    # The connection before this one was still at it.
+                    # The previous connection was still running it.
                     kept = session_requests.kept(self.host.functions.engine, self.id, number)
                     assert kept is not None
                     return kept
@@ -285,7 +288,7 @@ class Session:
             def also(connection: Any, ts: int) -> None:
                 if self.id:
                     write(connection, ts)
-                # Before anybody can see what is committed.
+                # Set before any reader can see the commit.
                 self.pending.committed = ts
 
             return also
@@ -305,7 +308,7 @@ class Session:
 
 
 def _integer(message: dict[str, Any], name: str) -> int:
-    """A number of a message. Raises :class:`Fatal` where it is none, or no int64."""
+    """A number in a message. Raises :class:`Fatal` if it is not an int64."""
     value = message.get(name)
     if type(value) is not int or value not in _INT64:
         raise Fatal(f"{name} is no 64-bit integer.")

@@ -1,6 +1,6 @@
-"""Answers to the mutations of sessions, kept in the transaction of each: one that is sent again is not run again.
+"""The answers to sessions' mutations, kept in the transaction of each, so that a repeated mutation does not run again.
 
-A client sends a mutation again when it has reconnected and knows no answer. Source: ``model/src/session_requests`` of
+A client repeats a mutation after reconnecting if it has no answer. Source: ``model/src/session_requests`` of
 convex-backend.
 """
 
@@ -21,11 +21,11 @@ Answer = Callable[[Outcome, int], dict[str, Any]]
 
 
 class AlreadyAnswered(Abandoned):
-    """The mutation, sent over another connection, has committed meanwhile: this run of it must not."""
+    """The mutation was sent over another connection and has committed meanwhile, so this run of it must not commit."""
 
 
 def kept(engine: Engine, session: str, request: int) -> dict[str, Any] | None:
-    """The answer to a mutation that was run before."""
+    """The answer to a mutation that has already run."""
     with engine.snapshot() as snapshot:
         sql = "SELECT answer FROM session_requests WHERE session = ? AND request = ?"
         row = snapshot.connection.execute(sql, (session, request)).fetchone()
@@ -35,7 +35,7 @@ def kept(engine: Engine, session: str, request: int) -> dict[str, Any] | None:
 def keeping(
     session: str, request: int, answer: Answer
 ) -> Callable[[Outcome], Callable[[sqlite3.Connection, int], None]]:
-    """What keeps the answer of a mutation, when it commits. Raises :class:`AlreadyAnswered` there."""
+    """Makes the function that keeps a mutation's answer in its commit. It raises :class:`AlreadyAnswered`."""
 
     def of(outcome: Outcome) -> Callable[[sqlite3.Connection, int], None]:
         def write(connection: sqlite3.Connection, ts: int) -> None:

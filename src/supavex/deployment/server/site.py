@@ -1,4 +1,4 @@
-"""HTTP actions: requests to the site's port, and to ``/http/*``, answered by the app's own router.
+"""HTTP actions: the app's own router answers requests to the site's port, and to ``/http/*``.
 
 Source: ``local_backend/src/http_actions.rs`` of convex-backend.
 """
@@ -24,7 +24,7 @@ from supavex.deployment.server.guard import Json
 from supavex.deployment.server.host import Host
 from supavex.errors import SupavexError
 
-#: What a request and a response may hold.
+#: The most bytes of a request and of a response.
 MAX_BODY_BYTES = 20 << 20
 #: Messages of a body that are received before the action reads them.
 _AHEAD = 4
@@ -61,7 +61,7 @@ class Site:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _identity(self, authorization: str) -> Identity:
-        """Who asks; an identity with a problem where the app itself reads the header."""
+        """The caller; an identity with a problem if the app itself interprets the header."""
         try:
             return self.calls.identity(authorization)
         except SupavexError as error:
@@ -81,7 +81,7 @@ def _request(request: Request, site_port: int) -> HttpRequest:
 
 
 def _forwarded(header: str) -> str:
-    """The protocol that a ``Forwarded`` header names; empty where it names none."""
+    """The protocol in a ``Forwarded`` header; empty if there is none."""
     for pair in header.partition(",")[0].split(";"):
         name, _, value = pair.partition("=")
         if name.strip().lower() == "proto":
@@ -90,7 +90,7 @@ def _forwarded(header: str) -> str:
 
 
 def _error(outcome: Outcome) -> dict[str, Any]:
-    """What a client gets of an action that failed before it had answered."""
+    """The answer for an action that failed before it answered."""
     failure = outcome.failure
     assert failure is not None
     trace = failure.message
@@ -100,14 +100,14 @@ def _error(outcome: Outcome) -> dict[str, Any]:
 
 
 class _Exchange:
-    """The request's body and the response, as an action's thread reads and writes them."""
+    """The request's body and the response, for the thread of an action."""
 
     def __init__(self, receive: Receive, send: Send, loop: asyncio.AbstractEventLoop) -> None:
         self._receive, self._send, self._loop = receive, send, loop
         self.started = False
         self._read = self._written = 0
         self._ended = False
-        #: What the client has sent and the action has not read yet.
+        #: Messages of the client that the action has not read yet.
         self._messages: asyncio.Queue[Message] = asyncio.Queue(_AHEAD)
         #: Set when the client has gone, or the answer is no longer awaited.
         self._gone = asyncio.Event()
@@ -121,7 +121,7 @@ class _Exchange:
         self._gone.set()
 
     async def _receiving(self) -> None:
-        """Receives the body ahead of the action, and so hears when the client goes."""
+        """Receives the body ahead of the action, and so notices when the client goes."""
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -131,7 +131,7 @@ class _Exchange:
                 return
 
     def answer(self, operation: str, arguments: Arguments) -> str:
-        """What the action asks of its request and its response, as JSON."""
+        """The answer to the action's operation on its request or response, as JSON."""
         if operation == "http/body":
             data = self._body()
             return json.dumps({"data": None if data is None else base64.b64encode(data).decode()})
@@ -162,7 +162,7 @@ class _Exchange:
         return None
 
     async def _next(self) -> Message:
-        """The client's next message. Once the exchange is over, nothing more comes, as if the client had gone."""
+        """The client's next message. After the exchange it behaves as if the client had gone."""
         if self._messages.empty() and not self._gone.is_set():
             message = asyncio.ensure_future(self._messages.get())
             gone = asyncio.ensure_future(self._gone.wait())

@@ -1,4 +1,4 @@
-"""The routes of stored files: an address for an upload, the upload, and the file itself.
+"""The routes of stored files: an address for an upload, the upload, and the download.
 
 Source: ``local_backend/src/storage.rs`` and ``keybroker/src/broker.rs`` of convex-backend.
 """
@@ -29,7 +29,7 @@ class Storage:
         self.host = host
 
     async def upload_url(self, request: Request) -> Response:
-        """An address that a file can be sent to, for an hour."""
+        """An address for an upload, which is valid for an hour."""
         return Json({"uploadUrl": self.host.upload_url()})
 
     async def upload(self, request: Request) -> Response:
@@ -50,7 +50,7 @@ class Storage:
         return Json({"storageId": kept.id})
 
     def _of_token(self, token: str) -> int:
-        """The component that a token is for; 0 is the app. Raises for one that is none, or not any more."""
+        """The component of a token; 0 is the app. Raises for an invalid or expired token."""
         until, component = [*token.split("-"), ""][:2]
         numbers = all(text.isdecimal() and len(text) < 12 for text in (until, component))
         if not numbers or not security.same(token, self.host.upload_token(int(until), int(component))):

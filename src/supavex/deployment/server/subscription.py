@@ -1,4 +1,4 @@
-"""One query that a session has subscribed to: what was sent of it last, and whether that still holds."""
+"""A query to which a session has subscribed: the last result that was sent, and whether it is still valid."""
 
 from __future__ import annotations
 
@@ -23,39 +23,41 @@ from supavex.errors import SupavexError
 
 @dataclass(slots=True)
 class Subscription:
-    """A query and what is known of its result. ``args`` is JSON data (internal form) of an object."""
+    """A subscribed query, with its last result. ``args`` is JSON data (internal form) of an object."""
 
     path: str
     args: dict[str, Any]
-    #: Where its page ends, from an earlier run: the page keeps its end when it is read again.
+    #: The end of its page in an earlier run, which stays when the page is read again.
     journal: str | None = None
     #: The path of its component; empty for the app.
     component: str = ""
     outcome: Outcome | None = None
-    #: The last moment at which the outcome is known to hold.
+    #: The last timestamp at which the outcome is known to be valid.
     checked: int = 0
-    #: What was sent last, without what differs from run to run.
+    #: The last sent result, without parts that differ from run to run.
     _sent: tuple[Any, ...] | None = None
-    #: Characters that its arguments came in.
+    #: The characters of its arguments' message.
     weight: int = 0
-    #: Its arguments as JSON in one form, once they were needed.
+    #: Its arguments as canonical JSON, after they were first needed.
     _arguments: str | None = None
 
     def stale(self, live: LiveQueries, now: int) -> bool:
-        """Whether there may be another result by ``now``."""
+        """Whether there may be a new result at ``now``."""
         if self.outcome is None or not live.holds(self.outcome, self.checked, now):
             return True
         self.checked = now
         return False
 
     def forget(self) -> None:
-        """Another one may call now. What does not depend on who calls is found again without being run."""
+        """Forgets the result, because the caller may have changed. A result that does not depend on the caller is found
+        again without a run.
+        """
         self.outcome = None
 
     async def changed(self, id_: int, host: Host, who: Identity, snapshot: Snapshot) -> str | None:
-        """The modification of the query ``id_``, as JSON, that tells of the result at the moment of ``snapshot``.
+        """The modification of the query ``id_``, as JSON, with the result at ``snapshot``.
 
-        None where it was told before.
+        None if it was already sent.
         """
         head = f'{{"queryId":{id_},'
         if self.path.startswith("_system/"):
@@ -72,7 +74,7 @@ class Subscription:
             told = (*result, *outcome.log_texts)
             found = {"logLines": outcome.log_texts, "journal": self.journal}
             if failure is None:
-                # One text for all who are told of it.
+                # One text for all subscribers.
                 head += f'"type":"QueryUpdated","value":{outcome.shown},'
             else:
                 data = {} if failure.data is None else {"errorData": json.loads(failure.data)}

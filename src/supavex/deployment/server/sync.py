@@ -1,7 +1,7 @@
-"""The WebSocket of Convex's clients: what comes in is answered in its order, what changes is told.
+"""The WebSocket of Convex's clients: answers messages in order, and sends changes.
 
-Messages: ``convex/sync_types/src/types`` and ``sync/src`` of convex-backend. All results of one transition are of one
-moment. A session's mutations run one after another; each is acknowledged before a transition that shows it.
+Messages: ``convex/sync_types/src/types`` and ``sync/src`` of convex-backend. All results of one transition have one
+timestamp. A session's mutations run one after another. Each is acknowledged before a transition with its effects.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from supavex.deployment.server.host import Host
 from supavex.deployment.server.sender import Sender
 from supavex.deployment.server.session import Fatal, NotAuthenticated, Session
 
-#: Seconds in which a client says who it is.
+#: Seconds in which a client has to identify itself.
 _CONNECT_SECONDS = 30.0
 Received = tuple[dict[str, Any], Turn, int]
 
@@ -29,7 +29,7 @@ Received = tuple[dict[str, Any], Turn, int]
 async def sync(host: Host, socket: WebSocket) -> None:
     """Serves one WebSocket until either side closes it."""
     await socket.accept()
-    # Only the npm client puts its version into the path, and only it joins pieces.
+    # Only the npm client has its version in the path, and only it joins pieces.
     session = Session(host, Calls(host), Sender(socket, chunks="version" in socket.path_params))
     tasks: set[asyncio.Task[Any]] = set()
     try:
@@ -43,20 +43,20 @@ async def sync(host: Host, socket: WebSocket) -> None:
     except WebSocketDisconnect:
         pass
     except Exception:
-        # No FatalError: after that, clients don't come again.
+        # Not FatalError, after which clients don't reconnect.
         incident("a WebSocket")
         await _end(session, None, 1011)
     finally:
         left = {*tasks, *session.pending.under_way()}
         for task in left:
             task.cancel()
-            # The client has gone: what this raises is dropped.
+            # The client has gone, so errors are dropped.
             task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         session.pending.let_go()
 
 
 async def _served(session: Session, tasks: set[asyncio.Task[Any]]) -> None:
-    """Answers and tells until the server is to stop. ``tasks``: what is under way, to be ended by the caller."""
+    """Answers and sends until the server is to stop. ``tasks``: the running tasks, for the caller to end."""
     host, seen, began = session.host, session.host.changes, time.monotonic()
 
     def started(work: Any) -> asyncio.Task[Any]:
@@ -100,7 +100,9 @@ async def _end(session: Session, message: dict[str, Any] | None, code: int = 100
 
 
 async def _received(session: Session) -> Received:
-    """The next message, its turn and its length. Raises for a text that is no JSON object, or the client has gone."""
+    """The next message, its turn and its length. Raises for a text that is not a JSON object, or if the client has
+    gone.
+    """
     await session.pending.has_room()
     event = await session.sender.socket.receive()
     if event["type"] == "websocket.disconnect":

@@ -25,7 +25,7 @@ from supavex.errors import SupavexError
 _PAGE_BYTES = 5 << 20
 _PAGE_ROWS = 10_000
 Arguments = dict[str, Value]
-#: The database is the app's, or a component's.
+#: The functions by name. The database is the app's, or a component's.
 _FUNCTIONS: dict[str, Callable[[Database, Addresses, Arguments], Value]] = {}
 
 
@@ -38,24 +38,24 @@ def _system(name: str) -> Callable[[Callable[[Database, Addresses, Arguments], V
 
 
 def canonical(path: str) -> str:
-    """A function's path as the table here has it: ``_system/cli/tables.js:default`` is ``_system/cli/tables``."""
+    """A function's path as in this table: ``_system/cli/tables.js:default`` is ``_system/cli/tables``."""
     path = path.replace(".js:", ":")
     return path.removesuffix(":default")
 
 
 def call(deployment: Deployment, addresses: Addresses, path: str, arguments: Arguments, component: str = "") -> Value:
-    """The result of a system function, of the app or of the component of a path.
+    """The result of a system function, for the app or the component at a path.
 
-    Raises :class:`SupavexError` for a function or a component that is not there.
+    Raises :class:`SupavexError` for an unknown function or component.
     """
     function = _FUNCTIONS.get(canonical(path))
     if function is None:
         raise SupavexError("FunctionNotFound", f"Could not find function for '{path}'. Not supported here.")
-    # An import of another process drops the storage of a table that it replaces: a table is looked up and read in one
+    # An import of another process drops the storage of a replaced table, so a table is looked up and read in one
     # transaction.
     with deployment.reading():
         if function is api_spec and component and component not in components(deployment.store.connection):
-            return []  # the CLI asks which functions there are when it says that there is no such one
+            return []  # The CLI asks for the functions when it reports a missing one.
         database = deployment.within(component_at(deployment.store.connection, component).id)
         return function(database, addresses, arguments)
 
@@ -115,7 +115,7 @@ def _system_documents(database: Database, name: str) -> list[Document]:
     raise SupavexError("TableNotFound", f"Not supported here: the system table {name}.")
 
 
-#: What Convex keeps of cron jobs: the jobs, when they run next, and their last runs.
+#: Convex's system tables of cron jobs: the jobs, their next runs, and their last runs.
 _CRONS = {
     "_cron_jobs": crons.job_documents,
     "_cron_next_run": crons.next_documents,
@@ -156,13 +156,13 @@ def scheduled_functions(database: Database) -> list[Document]:
 
 @_system("_system/cli/tableSize")
 def table_size(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
-    """How many documents a table holds."""
+    """The number of documents in a table."""
     return float(database.count(str(arguments.get("tableName"))))
 
 
 @_system("_system/cli/queryTable")
 def query_table(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
-    """Something that changes when the table does: `convex dev` waits for that after a failed push."""
+    """A value that changes when the table does. `convex dev` waits for that after a failed push."""
     name = str(arguments.get("tableName"))
     connection = database.store.connection
     stored = database.store.tables().get(name)
@@ -247,7 +247,7 @@ def latest_export(database: Database, addresses: Addresses, arguments: Arguments
 
 @_system("_system/frontend/components:list")
 def list_components(database: Database, addresses: Addresses, arguments: Arguments) -> Value:
-    """The components, with those that are not mounted any more; none where there never was one."""
+    """The components, including unmounted ones; empty if there was never one."""
     found = components(database.store.connection).values()
     return [
         {

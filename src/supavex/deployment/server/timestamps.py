@@ -1,4 +1,4 @@
-"""Moments at which clients may still read: ``/api/query_ts`` names one, ``/api/query_at_ts`` reads at it."""
+"""Snapshots at which clients may still read: ``/api/query_ts`` takes one, ``/api/query_at_ts`` reads at it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from supavex.deployment.database.engine import Engine, Snapshot
 from supavex.errors import SupavexError
 
-#: As long as Convex promises one.
+#: Seconds for which a snapshot is held, as Convex promises.
 _HELD_SECONDS = 30.0
-#: A moment that is held keeps the file's log from being shortened: the oldest goes where there are more.
+#: The most held snapshots. Each keeps the file's log from being emptied, so the oldest is released first.
 _MAX_HELD = 16
 
 
@@ -26,7 +26,7 @@ class _Held:
 
 
 class Moments:
-    """Snapshots by their timestamps (nanoseconds), each for half a minute. Thread-safe."""
+    """Snapshots by timestamp (nanoseconds), each held for half a minute. Thread-safe."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -34,7 +34,7 @@ class Moments:
         self._held: dict[int, _Held] = {}
 
     def now(self) -> int:
-        """The present moment, which is held from now on."""
+        """The present timestamp, whose snapshot is held from now on."""
         stack = ExitStack()
         snapshot = stack.enter_context(self._engine.snapshot())
         until = time.monotonic() + _HELD_SECONDS
@@ -51,7 +51,7 @@ class Moments:
 
     @contextmanager
     def at(self, ts: int) -> Iterator[Snapshot]:
-        """The file as it was at ``ts``. Raises where that is held no longer, or has never been named."""
+        """The file at ``ts``. Raises if no snapshot with that timestamp is held."""
         with self._lock:
             held = self._held.get(ts)
             if held is not None:
@@ -66,7 +66,7 @@ class Moments:
                 held.readers -= 1
 
     def let_go(self, *, everything: bool = False) -> None:
-        """Lets go of what has been held for long enough."""
+        """Releases the snapshots whose time is over."""
         now = time.monotonic()
         with self._lock:
             old = [ts for ts, held in self._held.items() if everything or (held.until < now and not held.readers)]

@@ -1,6 +1,6 @@
-"""Imports and exports as the official CLI runs them: uploaded in parts, confirmed, then done while others go on.
+"""Imports and exports of the official CLI: uploaded in parts, confirmed, and then run concurrently with other requests.
 
-A transfer works on a connection of its own, so that reading goes on; other writers wait.
+A transfer uses its own connection, so that reading continues. Other writers wait.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Transfers:
         return self.host.folder / "exports"
 
     def clean(self) -> None:
-        """Removes what an earlier server left unfinished."""
+        """Removes unfinished files of an earlier server."""
         shutil.rmtree(self._uploads, ignore_errors=True)
         jobs.fail_interrupted(self.host.deployment.store)
 
@@ -60,7 +60,7 @@ class Transfers:
         return token
 
     def part(self, token: str, number: str) -> Path:
-        """Where a part goes. Raises for a token or number that is none."""
+        """The path of a part. Raises for an invalid token or number."""
         folder = self._uploads / token
         if not _TOKEN.match(token) or not folder.is_dir():
             raise SupavexError("UploadTokenInvalid", "the upload is not known here.")
@@ -69,7 +69,7 @@ class Transfers:
         return folder / _part_name(int(number))
 
     async def finish_upload(self, body: dict[str, Any]) -> str:
-        """Joins the parts and begins the import; its id."""
+        """Joins the parts and begins the import. Returns its id."""
         wanted = body.get("import")
         folder = self.part(str(body.get("uploadToken")), "1").parent
         if not isinstance(wanted, dict):
@@ -96,7 +96,9 @@ class Transfers:
         return id_
 
     def _parts(self, folder: Path, tokens: object) -> list[Path]:
-        """The parts of an upload in the order of their tokens. Raises where one is missing, or it was joined before."""
+        """The parts of an upload in the order of their tokens. Raises if one is missing, or if they were
+        joined before.
+        """
         if (folder / "whole").exists():
             raise SupavexError("UploadTokenInvalid", "the upload was finished before.")
         if not isinstance(tokens, list):
@@ -117,7 +119,7 @@ class Transfers:
             try:
                 await self.host.run(lambda d: jobs.set_state(d.store, kind, id_, state))
             except SupavexError as error:
-                # Another import writes. Whoever waits for this one must not wait for ever.
+                # Another import is writing. Waiters for this one must not wait without end.
                 if not error.retryable or self.host.closing:
                     raise
             else:
@@ -125,7 +127,7 @@ class Transfers:
                 return
 
     async def _parse(self, id_: str, wanted: ImportJob) -> None:
-        """Counts what an import would write and delete, and asks."""
+        """Counts the documents that an import would write and delete, and waits for confirmation."""
         try:
             message, deletes = await asyncio.to_thread(imports.done, "summary", wanted)
         except Exception as error:
@@ -147,7 +149,7 @@ class Transfers:
         shutil.rmtree(whole.parent, ignore_errors=True)
 
     async def perform(self, id_: str) -> None:
-        """Runs an import that waits for confirmation. Raises where none does."""
+        """Runs an import that waits for confirmation. Raises if there is none."""
         job = await self.host.run(lambda d: jobs.job_document(d.store, "import", id_))
         if job is None:
             raise SupavexError("ImportNotFound", "there is no such import.")
@@ -158,7 +160,7 @@ class Transfers:
         self._start(self._import(id_, wanted))
 
     async def cancel(self, id_: str) -> None:
-        """Cancels an import that has not begun. Raises where it is too late."""
+        """Cancels an import that has not begun. Raises if it is too late."""
         job = await self.host.run(lambda d: jobs.job_document(d.store, "import", id_))
         if job is None or job["state"]["state"] not in ("uploaded", "waiting_for_confirmation"):
             raise SupavexError("CannotCancelImport", "the import can't be cancelled any more.")
@@ -190,12 +192,12 @@ class Transfers:
         shutil.rmtree(wanted.content.parent, ignore_errors=True)
 
     def _announce(self, id_: str, state: dict[str, Any]) -> None:
-        # The import's own transaction keeps writers away: progress is kept in memory.
+        # The import's own transaction blocks other writers, so progress is kept in memory.
         self.host.progress[id_] = state
         self.host.changed()
 
     async def import_now(self, table: str, form: Form, mode: Mode, content: Path) -> int:
-        """Imports at once, without asking; how many documents."""
+        """Imports without confirmation. Returns the number of documents."""
         wanted = self._job(mode, form, table, content)
         written: int = await asyncio.to_thread(imports.done, "perform", wanted)
         self.host.changed()
@@ -204,7 +206,7 @@ class Transfers:
     # Exports
 
     async def request_export(self, *, storage: bool) -> None:
-        """Begins an export. Raises where one is under way."""
+        """Begins an export. Raises if one is running."""
 
         def add(deployment: Deployment) -> str:
             latest = jobs.job_documents(deployment.store, "export")
@@ -239,7 +241,7 @@ class Transfers:
         await self._state("export", id_, done)
 
     async def export_file(self, name: str) -> Path:
-        """The archive of an export, by its start or its id. Raises where there is none."""
+        """The archive of an export, by its start or its id. Raises if it does not exist."""
         for job in await self.host.run(lambda d: jobs.job_documents(d.store, "export")):
             state = job["state"]
             if state["state"] == "completed" and name in (job["_id"], str(state["start_ts"])):
