@@ -21,10 +21,10 @@ class Place:
         return f"{self.file}:{self.line}"
 
 
-def place_of_caller(depth: int = 2) -> Place | None:
-    """The line that called the caller of this function (``depth`` frames up)."""
+def place_of_caller() -> Place | None:
+    """The line that called the caller of this function; None if that is not Python."""
     try:
-        frame = sys._getframe(depth)
+        frame = sys._getframe(2)
     except ValueError:
         return None
     return Place(frame.f_code.co_filename, frame.f_lineno)

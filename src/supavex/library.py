@@ -95,9 +95,8 @@ def inspect_folder(folder: str | Path = ".", schemas: Sequence[str] | None = Non
     settings = settings if schemas is None else replace(settings, schemas=tuple(schemas))
     if os.access(settings.root, os.W_OK):
         return inspect_project(settings)
-    return inspect_source(
-        str(settings.migrations), settings.schemas
-    )  # The folder can't be written, so nothing is cached.
+    # The folder can't be written, so nothing is cached.
+    return inspect_source(str(settings.migrations), settings.schemas)
 
 
 class Project:

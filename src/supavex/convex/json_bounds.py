@@ -65,17 +65,17 @@ def check_bounds(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_D
         at = end
 
 
-def parse_bounded(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_DEPTH, **more: Any) -> Any:
+def parse_bounded(text: str | bytes, values: int = MAX_VALUES, **more: Any) -> Any:
     """The data of a JSON text within the bounds; ``more`` goes to :func:`json.loads`. Raises :class:`ValueError`."""
-    check_bounds(text, values, depth)
+    check_bounds(text, values)
     return json.loads(text, **more)
 
 
-def parse_strict(text: str | bytes, values: int = MAX_VALUES, depth: int = MAX_DEPTH) -> Any:
+def parse_strict(text: str | bytes) -> Any:
     """The data of a JSON text within the bounds. Raises :class:`ValueError`, also for NaN and for numbers beyond
     float64.
     """
-    check_bounds(text, values, depth)
+    check_bounds(text)
     return _STRICT.decode(text if isinstance(text, str) else text.decode())
 
 

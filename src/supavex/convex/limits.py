@@ -6,7 +6,6 @@ Convex's documentation. If the two differ, this module has the backend's figure.
 
 MAX_IDENTIFIER_BYTES = 64
 MAX_DOCUMENT_BYTES = 1 << 20
-MAX_VALUE_BYTES = 32 << 20
 MAX_DOCUMENT_NESTING = 16
 MAX_VALUE_NESTING = 64
 MAX_ARRAY_LENGTH = 8192

@@ -53,7 +53,7 @@ def _csv_rows(text: str, shown: str) -> list[tuple[int, str, str]]:
 
 
 def _old(text: str) -> str:
-    """An old id as PostgreSQL writes it: a uuid in lower case, other text as it is."""
+    """An old id in PostgreSQL's notation: a uuid in lower case, other text unchanged."""
     return text.lower() if _UUID.fullmatch(text) else text
 
 

@@ -19,16 +19,14 @@ def key_sql(key: Key, columns: Sequence[str]) -> str:
     return f"substr(sha256(convert_to({key_text_sql(key, columns)}, 'UTF8')), 1, 16)"
 
 
-def key_text_sql(key: Key, columns: Sequence[str], last: str = "") -> str:
+def key_text_sql(key: Key, columns: Sequence[str]) -> str:
     """SQL for the key as text, for messages and for the proof: the value, or a JSON array of several values.
 
-    If the key is the whole row, the expression is a window function that numbers equal rows. Rows for which the SQL
-    ``last`` is true are numbered last.
+    If the key is the whole row, the expression is a window function that numbers equal rows.
     """
     if key.form == "row":
         row = f"ROW({', '.join(columns)})::text"
-        order = f" ORDER BY {last}" if last else ""
-        return f"{row} || ' #' || row_number() OVER (PARTITION BY {row}{order})"
+        return f"{row} || ' #' || row_number() OVER (PARTITION BY {row})"
     numeric = key.numeric or (False,) * len(columns)
     texts = [f"trim_scale({c}::numeric)::text" if n else f"{c}::text" for c, n in zip(columns, numeric, strict=True)]
     if len(columns) == 1:

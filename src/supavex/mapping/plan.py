@@ -33,7 +33,7 @@ ALIAS = "t"
 
 
 def column_sql(column: Column) -> str:
-    """SQL for a column of the source table, as it is."""
+    """SQL for a column of the source table, without any conversion."""
     return f"{ALIAS}.{quoted(column.name)}"
 
 

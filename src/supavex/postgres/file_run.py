@@ -55,7 +55,7 @@ Instead = Callable[[Statement, Refusal, Attempt], Refusal | None]
 class FileRun:
     """One run of a file in a session that no earlier file has changed.
 
-    ``items`` gives the file's items and can be called again. ``settings`` are those of earlier files. ``may_begin``:
+    ``items`` gives the file's items, each time it is called. ``settings`` are those of earlier files. ``may_begin``:
     whether the file may hold a BEGIN; if not, the file is not searched for one.
     """
 
@@ -76,11 +76,9 @@ class FileRun:
         self._log = TransactionLog()
         self._pending: list[tuple[int, Statement]] = []
         self._size, self._inside = 0, False
-        #: The number of further messages with a savepoint for each statement, after a message with a failed
-        #: statement.
+        #: After a failed statement, the number of further messages with a savepoint for each statement.
         self._careful = 0
-        #: Whether no statement of the transaction has run; whether a statement had ON COMMIT; the number of its
-        #: first statement.
+        #: Whether no statement of the transaction has run; whether one had ON COMMIT; the number of the first.
         self._fresh, self._on_commit, self._begun = True, False, 0
         self._known_settings: tuple[tuple[str, str], ...] | None = None
 
@@ -165,9 +163,7 @@ class FileRun:
         self._judge(number, statement, self._guarded(statement, frozen_copy(tree)))
 
     def _role_setting(self, statement: Statement, setting: Setting) -> None:
-        """ALTER DATABASE or ROLE … SET holds from the next file on. It works although the files' role may not be the
-        owner.
-        """
+        """ALTER DATABASE or ROLE … SET holds from the next file on. The files' role need not be the owner."""
         session, inside = self._session, self._session.in_transaction
         if not setting.ours:
             refusal = self._guarded(statement)
@@ -206,9 +202,7 @@ class FileRun:
             pending = pending[ran:]
 
     def _batch(self, pending: Sequence[tuple[int, Statement]]) -> int:
-        """Runs statements up to the first that fails. Returns the number of statements that are done, with the failed
-        one.
-        """
+        """Runs statements up to the first that fails. Returns the number of those that ran, with the failed one."""
         session = self._session
         self._inside = session.in_transaction
         if not session.in_transaction:
@@ -381,8 +375,8 @@ class FileRun:
     def _commit_here(self, number: int, begin: bool = True) -> bool:
         """Commits the work so far, for a statement that needs it, and begins the next transaction.
 
-        It refuses if the commit would change the file's meaning: the file rolls back later (also to a savepoint), has
-        tables that last until COMMIT, or has constraints that are checked only at its end.
+        It refuses if that would change the file's meaning: the file rolls back later, has tables that last until
+        COMMIT, or has constraints that are checked only at its end.
         """
         session = self._session
         if self._log.has_savepoints or self._on_commit or rolls_back(islice(self._statements(), number, None)):

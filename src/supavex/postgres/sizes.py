@@ -1,4 +1,4 @@
-"""Estimated rows and bytes of a table."""
+"""The estimated rows of a table."""
 
 from __future__ import annotations
 
@@ -10,9 +10,3 @@ def estimated_rows(connection: psycopg.Connection, relation: str) -> int:
     sql = "SELECT reltuples::int8 FROM pg_catalog.pg_class WHERE oid = %s::regclass"
     row = connection.execute(sql, (relation,)).fetchone()
     return max(int(row[0]), 0) if row else 0
-
-
-def table_bytes(connection: psycopg.Connection, relation: str) -> int:
-    """The bytes of a table on disk, its TOAST table among them, without indexes. ``relation``: the table's SQL name."""
-    row = connection.execute("SELECT pg_catalog.pg_table_size(%s::regclass)", (relation,)).fetchone()
-    return int(row[0]) if row else 0

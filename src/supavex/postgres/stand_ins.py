@@ -1,7 +1,7 @@
 """Replaces extensions, versions and types that the embedded PostgreSQL does not have.
 
 A replay passes each refused statement to :meth:`StandIns.instead`, which runs a replacement. The replay's report lists
-the replacements, so that nobody mistakes a rehearsal's value for the real one.
+the replacements, so that a rehearsal's value is not mistaken for the real one.
 """
 
 from __future__ import annotations

@@ -176,11 +176,10 @@ class Call(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Invoke(Expression):
-    """A call of one of the project's functions. ``unsecured``: it reads all rows, as SECURITY DEFINER does."""
+    """A call of one of the project's functions."""
 
     function: Function
     arguments: tuple[Expression, ...]
-    unsecured: bool = False
 
 
 @dataclass(frozen=True, slots=True)

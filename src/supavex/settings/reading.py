@@ -55,9 +55,8 @@ def load_settings(folder: Path, config: str | None = None) -> Settings:
     root = folder.resolve()
     path = root / (config or CONFIG_NAME)
     try:
-        data = tomllib.loads(
-            path.read_text(encoding="utf-8-sig")
-        )  # Editors on Windows begin a file with a byte order mark.
+        # Editors on Windows begin a file with a byte order mark.
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UsageError(
             "NoProject",

@@ -33,7 +33,7 @@ def test_threads_that_ask_at_the_same_time_get_the_same_parts(
     def asked(number: int) -> tuple[Any, ...]:
         if number:
             together.wait(30)
-        parts = [lambda: host.functions, lambda: host.live, lambda: host.moments, lambda: host.scheduler]
+        parts = [lambda: host.functions, lambda: host.live, lambda: host.readable_snapshots, lambda: host.scheduler]
         found = [parts[(number + turn) % len(parts)]() for turn in range(len(parts))]
         return tuple(found[(turn - number) % len(parts)] for turn in range(len(parts)))
 

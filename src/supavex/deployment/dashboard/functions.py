@@ -121,7 +121,7 @@ def _cron_rows(asked: Asked) -> list[CronRow]:
     rows = []
     for job in crons.cron_jobs(store.connection):
         if job.component:
-            continue  # of a component, whose pages there are none of
+            continue  # Components have no pages.
         status = runs[job.name]["status"] if job.name in runs else {}
         args = json.dumps(job.args, ensure_ascii=False)
         last = None if job.previous is None else _moment(job.previous)

@@ -252,7 +252,7 @@ class Database:
         for name in sorted(schema.tables.keys() - self.store.tables().keys()):
             self.create_table(name)
 
-    def create_table(self, name: str, number: int | None = None, storage: int | None = None) -> StoredTable:
+    def create_table(self, name: str, number: int | None = None) -> StoredTable:
         """A new table with ``number``, or with the lowest free number from 10001, as Convex assigns it."""
         problem = table_name_problem(name)
         if problem:
@@ -261,8 +261,7 @@ class Database:
         if number is None:
             used = set(self.table_numbers().values())
             number = next(n for n in itertools.count(FIRST_USER_TABLE_NUMBER) if n not in used)
-        storage = self.store.create_storage() if storage is None else storage
-        table = StoredTable(name, number, storage, self.store.component)
+        table = StoredTable(name, number, self.store.create_storage(), self.store.component)
         self.store.add_table(table)
         return table
 

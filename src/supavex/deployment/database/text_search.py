@@ -40,9 +40,8 @@ class Found:
 
 def remember(transaction: Transaction, plan: SearchPlan, rows: list[Row]) -> None:
     """Records what a search depends on: documents with its words, and the documents that were read."""
-    filters = plan.filters[
-        :1
-    ]  # If there are several filters, the first: every document that meets the others meets it, too.
+    # If there are several filters, the first: every document that meets all of them meets it, too.
+    filters = plan.filters[:1]
     for at, word in enumerate(plan.words):
         key = word_key(word) if not filters else filtered_key(*filters[0], word)
         last = at == len(plan.words) - 1

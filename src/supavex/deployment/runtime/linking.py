@@ -213,9 +213,8 @@ class _Linker:
         end = next(child.end_byte for child in statement.children if child.type == "default")
         self.changes.append((start, end, _DEFAULT + _blanks(self.source[start:end])[len(_DEFAULT) :]))
         if what.end_byte == statement.end_byte:
-            self.changes.append(
-                (what.end_byte, what.end_byte, b";")
-            )  # Without a semicolon, the next line would continue the statement.
+            # Without a semicolon, the next line would continue the statement.
+            self.changes.append((what.end_byte, what.end_byte, b";"))
 
 
 def _blanks(source: bytes) -> bytes:

@@ -115,7 +115,7 @@ class Calls:
 
     async def query_ts(self, request: Request) -> Response:
         """The present timestamp, for queries at it."""
-        ts = await asyncio.to_thread(self.host.moments.now)
+        ts = await asyncio.to_thread(self.host.readable_snapshots.now)
         return Json({"ts": base64.b64encode(ts.to_bytes(8, "little")).decode()})
 
     async def query_at_ts(self, request: Request) -> Response:
@@ -126,7 +126,7 @@ class Calls:
                 ts = int.from_bytes(base64.b64decode(body["ts"], validate=True), "little")
             except (KeyError, ValueError, TypeError):
                 raise SupavexError("BadJsonBody", "ts is a timestamp, as /api/query_ts gives it.") from None
-            with self.host.moments.at(ts) as snapshot:
+            with self.host.readable_snapshots.at(ts) as snapshot:
                 return await self._called(body, "query", identity, turn, snapshot)
 
     async def _called(

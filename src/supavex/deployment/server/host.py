@@ -28,7 +28,7 @@ from supavex.deployment.functions.syscalls import Addresses, Services
 from supavex.deployment.functions.tokens import Tokens
 from supavex.deployment.server.bodies import Bodies
 from supavex.deployment.server.log import Log, entry_of
-from supavex.deployment.server.timestamps import Moments
+from supavex.deployment.server.timestamps import ReadableSnapshots
 
 __all__ = ["Addresses", "Host"]
 
@@ -47,7 +47,7 @@ class _Opened:
 
     functions: Functions
     live: LiveQueries
-    moments: Moments
+    snapshots: ReadableSnapshots
     scheduler: Scheduler
 
 
@@ -119,8 +119,8 @@ class Host:
                 functions = Functions(self.deployment.path, services)
                 functions.engine.listeners.append(lambda commit: self._in_loop(self.wake))
                 functions.listeners.append(lambda outcome: self._in_loop(partial(self.log.add, entry_of(outcome))))
-                moments, scheduler = Moments(functions.engine), Scheduler(functions)
-                self._opened = _Opened(functions, LiveQueries(functions), moments, scheduler)
+                snapshots, scheduler = ReadableSnapshots(functions.engine), Scheduler(functions)
+                self._opened = _Opened(functions, LiveQueries(functions), snapshots, scheduler)
             return self._opened
 
     @property
@@ -134,9 +134,9 @@ class Host:
         return self._parts().live
 
     @property
-    def moments(self) -> Moments:
+    def readable_snapshots(self) -> ReadableSnapshots:
         """The snapshots that clients read at."""
-        return self._parts().moments
+        return self._parts().snapshots
 
     @property
     def scheduler(self) -> Scheduler:
@@ -172,7 +172,7 @@ class Host:
             opened.scheduler.close()
             for pool in (self._pool, self._acting):
                 pool.shutdown(cancel_futures=True)
-            opened.moments.let_go(everything=True)
+            opened.snapshots.let_go(everything=True)
             opened.functions.close()
 
     async def call(self, function: Callable[[Call], T], call: Call, *, acting: bool = False) -> T:
@@ -265,5 +265,5 @@ class Host:
                 self._data_version = version
                 self.changed()
             if self._opened is not None:
-                self._opened.moments.let_go()
+                self._opened.snapshots.let_go()
             await asyncio.sleep(0.25)

@@ -25,7 +25,7 @@ class _Held:
     readers: int = 0
 
 
-class Moments:
+class ReadableSnapshots:
     """Snapshots by timestamp (nanoseconds), each held for half a minute. Thread-safe."""
 
     def __init__(self, engine: Engine) -> None:

@@ -57,7 +57,7 @@ def _microseconds(text: str) -> object:
     return float(text) if "infinity" in text else int(text)
 
 
-def moment_text(value: Value) -> str | None:
+def timestamp_text(value: Value) -> str | None:
     """PostgreSQL's text for a number of milliseconds: the Julian day, and the time in UTC.
 
     Julian days (PostgreSQL's manual, "Date/Time Types") cover the whole range of PostgreSQL's dates, which Python's
@@ -114,7 +114,7 @@ def _moment(rule: ColumnRule, inner: str = "{c}", *first: Guard) -> Conversion:
         decode=micros,
         makes_null=rule.nonfinite == "null",
         special=rule.nonfinite == "keep",
-        restore=moment_text,
+        restore=timestamp_text,
         quick=f"({_NEAR})",
         seen=select == "{c}",
     )

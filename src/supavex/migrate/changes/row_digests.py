@@ -7,7 +7,7 @@ computes it, so that only 24 bytes a row are transferred.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import psycopg
@@ -20,7 +20,7 @@ from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.migrate.keys.hashing import Array
 from supavex.migrate.state.row_files import Bucket, RowWriter, keys_as_bytes
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.connection import literal, quoted
+from supavex.postgres.connection import quoted
 
 _NO_KEY = "'\\x" + "00" * INTERNAL_ID_BYTES + "'::bytea"
 
@@ -102,28 +102,6 @@ class RowDigests:
             numbers = batch.column(1).to_numpy(zero_copy_only=False)
             texts = batch.column(2).to_pylist() if len(columns) > 2 else None
             writer.add(_matrix(batch.column(0)), numbers, texts)
-            yield batch.num_rows
-        writer.close()
-
-    def _values(self, keys: Sequence[tuple[str, ...]]) -> str:
-        """SQL for keys, given as the texts of their columns."""
-        columns = [self.table.source.column(name) for name in self.key.columns]
-        arrays = [
-            f"ARRAY[{', '.join(literal(key[index]) for key in keys)}]::pg_catalog.{column.type.base}[]"
-            for index, column in enumerate(columns)
-            if column is not None
-        ]
-        return f"unnest({', '.join(arrays)})"
-
-    def among(self, keys: Sequence[tuple[str, ...]]) -> str:
-        """SQL that is true for the rows of those keys, given as the texts of their columns."""
-        return f"({', '.join(self.key.own(ALIAS))}) IN (SELECT * FROM {self._values(keys)})"
-
-    def read_keys(self, reader: ColumnReader, writer: RowWriter, keys: Sequence[tuple[str, ...]]) -> Iterator[int]:
-        """Writes those keys to ``writer`` that are in ``keys``, even if no row has them."""
-        names = ", ".join(quoted(name) for name in self.key.columns)
-        for batch in reader.read(f"SELECT {self._key_sql} FROM {self._values(keys)} AS {ALIAS}({names})"):
-            writer.add(_matrix(batch.column(0)), np.zeros(batch.num_rows, np.int64))
             yield batch.num_rows
         writer.close()
 

@@ -132,7 +132,7 @@ class ChangedTables:
         return taken & wanted
 
     def _by_parents(self, table: TablePlan, held: HeldSnapshot, came_or_went: Mapping[str, list[bytes] | None]) -> None:
-        """Selects a table without changes of its own if rows to which it refers were inserted or deleted."""
+        """Selects a table without changed rows if rows to which it refers were inserted or deleted."""
         for planned in table.fields:
             reference = planned.reference
             if reference is None or reference.existing:

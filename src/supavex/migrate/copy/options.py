@@ -17,7 +17,7 @@ from supavex.migrate.storage.buckets import FileJob
 #: Returns the documents of a table that exists in the target.
 ExistingDocuments = Callable[[str], Iterator[Document]]
 #: What to do with the parts of an interrupted run if rows were written since: raise an error, start anew, or use the
-#: parts of finished tables all the same.
+#: parts of finished tables regardless.
 Resume = Literal["ask", "restart", "accept two"]
 
 

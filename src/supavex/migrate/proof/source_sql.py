@@ -25,7 +25,7 @@ def proof_sql(table: TablePlan, changed: str) -> str:
     """
     columns = [own_key_sql(table, changed)]
     columns += [field_sql(field) for field in table.fields]
-    columns += [*moments_sql(table), changed]
+    columns += [*creation_columns_sql(table), changed]
     return f"SELECT {', '.join(columns)} FROM {table.source.sql_name} AS {ALIAS}"
 
 
@@ -121,7 +121,7 @@ def is_large_sql(large: LargeValues, value: str) -> str:
     return f"octet_length({file_content_sql(large, value)}) > {large.over}" if large.over else f"{value} IS NOT NULL"
 
 
-def moments_sql(table: TablePlan) -> list[str]:
+def creation_columns_sql(table: TablePlan) -> list[str]:
     """SQL for each creation column, in microseconds since 1970 (as text); NULL for infinity."""
     moments = [f"{ALIAS}.{quoted(name)}::timestamptz" for name in table.creation.columns]
     return [f"CASE WHEN isfinite({moment}) THEN {MICROS.replace('{c}', moment)} END" for moment in moments]

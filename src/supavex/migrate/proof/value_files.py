@@ -20,7 +20,13 @@ from supavex.migrate.proof.bucket_files import FIELDS, compare_stored, digest
 from supavex.migrate.proof.comparison import creation_micros
 from supavex.migrate.proof.findings import TableProof
 from supavex.migrate.proof.request import Asked
-from supavex.migrate.proof.source_sql import earliest_sql, file_content_sql, is_large_sql, moments_sql, own_key_sql
+from supavex.migrate.proof.source_sql import (
+    creation_columns_sql,
+    earliest_sql,
+    file_content_sql,
+    is_large_sql,
+    own_key_sql,
+)
 from supavex.migrate.target.stored_files import Stored
 from supavex.postgres.connection import quoted
 from supavex.postgres.snapshot import reading
@@ -116,7 +122,7 @@ def _rows(connection: psycopg.Connection, column: _Column) -> Iterator[tuple[Any
     table, large = column.table, column.large
     assert table.key is not None
     value = f"{ALIAS}.{quoted(large.column.name)}"
-    moments = {f"m{index}": sql for index, sql in enumerate(moments_sql(table))}
+    moments = {f"m{index}": sql for index, sql in enumerate(creation_columns_sql(table))}
     columns = {
         "k": own_key_sql(table),
         "c": column.changed,

@@ -212,7 +212,7 @@ class RowReader:
         return (self._text(table, origin, document, text) for document, text in zip(documents, own, strict=True))
 
     def _text(self, table: TablePlan, origin: ColumnOrigin, document: Document, own: str | None) -> str | None:
-        """The text of a value that may be in a file. ``own``: the text of its own field."""
+        """The text of a value that may be in a file. ``own``: the text from the field itself."""
         assert origin.file is not None
         assert origin.file.file is not None
         id_ = document.get(origin.file.name)
@@ -339,7 +339,7 @@ class _Unknown(Exception):
 
 
 def _field_of(table: TablePlan, column: str) -> FieldPlan | None:
-    """The field that is made of a column."""
+    """The field whose value comes from a column."""
     return next((f for f in table.fields if f.column is not None and f.column.name == column), None)
 
 

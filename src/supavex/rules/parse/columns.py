@@ -57,14 +57,6 @@ class Source:
         return own or found
 
 
-def key_table(table: TablePlan) -> str:
-    """The Convex table whose ids are computed from the table's only key column; empty if the key has
-    several columns.
-    """
-    key = table.key
-    return table.target if key is not None and len(key.columns) == 1 and key.form != "row" else ""
-
-
 def field_of(table: TablePlan, column_name: str, row: str, *, new: bool = False) -> Field:
     """The field of the column ``column_name``. Raises :class:`Untranslatable` if there is none, or its value is
     converted.

@@ -41,7 +41,7 @@ def invoked(candidates: list[catalog.Function], given: list[Expression], scope: 
     secured = scope.secured and not function.security_definer
     made = _read(function, arguments, scope.work, secured=secured)
     nullable = made.nullable or (function.strict and any(a.nullable for a in arguments))
-    return Invoke(made.returns, nullable, made, tuple(arguments), not secured)
+    return Invoke(made.returns, nullable, made, tuple(arguments))
 
 
 def _takes(function: catalog.Function, count: int) -> bool:

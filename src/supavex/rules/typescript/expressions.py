@@ -47,9 +47,8 @@ _NATIVE = ("text", "uuid", "id", "clerk", "number", "int64", "boolean", "moment"
 class Writer:
     """Writes the expressions of one rule or function. ``used`` collects the runtime's functions that they call."""
 
-    def __init__(self, used: set[str], *, unsecured: bool = False) -> None:
+    def __init__(self, used: set[str]) -> None:
         self.used = used
-        self.unsecured = unsecured
         self._seen: Counter[tuple[str, str]] = Counter()
 
     def rule(self, expression: Expression) -> str:

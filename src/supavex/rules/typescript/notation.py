@@ -79,9 +79,8 @@ def binds_less(part: str, sign: str) -> bool:
         " ? " in bare
         or " ?? " in bare
         or " => " in bare
-        or (
-            sign == " || " and re.search(r" &&\s", bare) is not None
-        )  # The line of a long expression ends with the operator.
+        # The line of a long expression ends with the operator.
+        or (sign == " || " and re.search(r" &&\s", bare) is not None)
         or (sign == " && " and re.search(r" \|\|\s", bare) is not None)
     )
 

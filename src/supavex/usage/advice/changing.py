@@ -65,11 +65,11 @@ class Changing(Embedding):
         fixed = literal(column, value)
         if fixed is not None:
             return fixed
-        if column.moment and is_now(value):
+        if column.is_time and is_now(value):
             return "Date.now()"
         if value.kind == "null" and absent(column):
             return absent(column) if patch or column.nullable else ""
-        if column.moment:
+        if column.is_time:
             self._note(f"{column.field} is milliseconds since the epoch, not a text.")
         inner = column.inner
         text = render(inner) if inner is not None else "v.any()"
@@ -102,7 +102,7 @@ class Changing(Embedding):
         numeric = self.side.column(names[0])
         if column is not None:
             default = (column.default or "").lower()
-            return numeric.moment and ("now()" in default or "current_timestamp" in default)
+            return numeric.is_time and ("now()" in default or "current_timestamp" in default)
         return field_ in ("created_at", "updated_at")
 
     def _whole_document(self) -> str:

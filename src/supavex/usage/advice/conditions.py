@@ -276,7 +276,7 @@ def condition(
         if fixed is not None and not filter_.maybe:
             return made(fixed)
         # A query runs again when its data change, and not when time passes, so the time is an argument there.
-        if in_mutation and column.moment and value is not None and is_now(value) and not filter_.maybe:
+        if in_mutation and column.is_time and value is not None and is_now(value) and not filter_.maybe:
             return made("Date.now()")
         suffix = "" if operator == "eq" else f"_{operator}"
         return made(arguments.add(name + suffix, kind, optional=filter_.maybe))

@@ -32,7 +32,8 @@ class ColumnSide:
     field: str = ""
     why: str = ""
     validator: Validator | None = None
-    moment: bool = False
+    #: Whether the field holds a timestamp as milliseconds.
+    is_time: bool = False
 
     @property
     def optional(self) -> bool:
@@ -108,10 +109,10 @@ class TableSide:
             return ColumnSide(name, "_id")
         why = "" if found else "has no field in Convex"
         column = self.plan.source.column(name) if self.plan is not None else None
-        moment = column is not None and column.type.base in _MOMENTS
+        is_time = column is not None and column.type.base in _MOMENTS
         validator = fields.get(found)
         numeric = validator is not None and isinstance(unwrap(validator), Number)
-        return ColumnSide(name, found, why, validator, moment and numeric)
+        return ColumnSide(name, found, why, validator, is_time and numeric)
 
 
 @dataclass(slots=True)
@@ -179,8 +180,8 @@ def _planned(table: TablePlan) -> TableSide:
     for planned in table.fields:
         if planned.column is not None:
             kind = Optional(inner=planned.validator) if planned.optional else planned.validator
-            moment = planned.column.type.base in _MOMENTS and isinstance(planned.validator, Number)
-            side.columns[planned.column.name] = ColumnSide(planned.column.name, planned.name, "", kind, moment)
+            is_time = planned.column.type.base in _MOMENTS and isinstance(planned.validator, Number)
+            side.columns[planned.column.name] = ColumnSide(planned.column.name, planned.name, "", kind, is_time)
     for name, skipped in table.skipped.items():
         side.columns[name] = ColumnSide(name, why=f"left behind: {skipped}")
     if table.creation.columns:

@@ -111,7 +111,7 @@ class Writer:
                 continue
             if made.interprets:
                 self._note(f"{made.operand} is the whole pattern: % and _ in it count, and \\ takes them as they are.")
-            if column.moment and made.operand.startswith("args."):
+            if column.is_time and made.operand.startswith("args."):
                 self._note(f"{column.field} is milliseconds since the epoch, not a text.")
             found.append(made)
         return found

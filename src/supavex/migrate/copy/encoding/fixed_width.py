@@ -113,7 +113,7 @@ def _fours() -> tuple[pa.Array, np.ndarray[Any, Any], np.ndarray[Any, Any], np.n
     return pa.array(text.view("<u4").reshape(-1)), text[:, 0].copy(), middle, text[:, 3].copy()
 
 
-def moments(micros: pa.Array) -> pa.Array | None:
+def milliseconds(micros: pa.Array) -> pa.Array | None:
     """Int64 microseconds as milliseconds with three decimals; None if any value does not have 16 digits."""
     if micros.null_count:
         micros = pc.fill_null(micros, _FILLER)

@@ -27,10 +27,10 @@ def unfit(column: pa.Array) -> Iterator[tuple[int, int]]:
 
     Each row comes with the number of the first broken guard.
     """
-    return _unfit_moments(column) if pa.types.is_timestamp(column.type) else _unfit_decimals(column)
+    return _unfit_timestamps(column) if pa.types.is_timestamp(column.type) else _unfit_decimals(column)
 
 
-def _unfit_moments(column: pa.Array) -> Iterator[tuple[int, int]]:
+def _unfit_timestamps(column: pa.Array) -> Iterator[tuple[int, int]]:
     """Guard 0: infinity. Guard 1: a time that a double can't hold."""
     micros = column.view(pa.int64())
     bounds = pc.min_max(micros)

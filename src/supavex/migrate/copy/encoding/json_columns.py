@@ -173,7 +173,7 @@ def micros(column: pa.Array) -> pa.Array:
     """Timestamps (microseconds) as float64 milliseconds, always with three decimals: ``1700000000000.120``."""
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", column.type.tz)).view(pa.int64())
-    text = fixed_width.moments(column)
+    text = fixed_width.milliseconds(column)
     if text is None:
         text = _any_micros(column)
     return pc.if_else(pc.is_null(column), scalar(None), text) if column.null_count else text

@@ -1,13 +1,13 @@
-"""Digests: tests whether a table's rows equal its documents without matching any row with its document.
+"""Tests by digests whether a table's rows equal its documents, without matching any row with its document.
 
 Every row and every document becomes a 64-bit number of its key and all of its fields, which is added to the sum of its
-bucket. The key alone determines the bucket. Sums don't depend on order. If two sums or counts differ, that bucket's
+bucket. The key alone determines the bucket, and sums don't depend on order. If two sums or counts differ, that bucket's
 rows are compared one by one. If they are equal, a difference would need a collision of a keyed hash, with a probability
 of 2**-64.
 
-Rows are read as text with psycopg and parsed here. The document's value is decoded to the value of that text. So the
-two sides share no reader, encoder or table with the copy. The rules are those of
-:mod:`supavex.migrate.proof.comparison`. :mod:`supavex.migrate.proof.digests.forms` has the common form of each field.
+Rows are read as text with psycopg; the document's value is decoded to the value of that text. So the two sides share no
+reader, encoder or table with the copy. The rules are those of :mod:`supavex.migrate.proof.comparison`, and
+:mod:`supavex.migrate.proof.digests.forms` has the common form of each field.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from supavex.migrate.proof.digests.document_columns import (
 from supavex.migrate.proof.digests.forms import CanonicalForm, Made, canonical_form, micros_of, of_bytes
 from supavex.migrate.proof.digests.special_values import Special, special_text, values_of
 from supavex.migrate.proof.digests.sums import BUCKETS, Sums
-from supavex.migrate.proof.digests.text_columns import NO_MOMENT, NotComparable, lengths, text_batches, written
+from supavex.migrate.proof.digests.text_columns import NO_TIME, NotComparable, lengths, text_batches, written
 from supavex.migrate.proof.source_sql import own_key_sql
 from supavex.postgres.connection import quoted
 
@@ -54,8 +54,7 @@ _ODD = (
 )  # fmt: skip
 
 
-#: The share (one in so many) and the least number of documents whose JSON may have another notation than PostgreSQL's.
-#: Each is compared separately.
+#: Documents with another notation of JSON than PostgreSQL's: one in so many, and at least this number, may have it.
 _ODD_SHARE, _ODD_LEAST = 10, 1000
 
 
@@ -107,7 +106,7 @@ class TableDigests:
         self.broken = False
         #: Documents so far with an arbitrary digest.
         self._odd = 0
-        # Random, so that nobody can construct data with equal digests.
+        # Random, so that data with equal digests can't be constructed.
         self._nonces = [np.uint64(secrets.randbits(64)) for _ in range(len(self._forms) + 3)]
         self._seed = secrets.randbits(64)
 
@@ -142,9 +141,7 @@ class TableDigests:
             batch = texts.select(places)
             sums.read += batch.num_rows
             if batch.column(0).null_count:
-                sums.unlike = (
-                    True  # For rows without a key, only the row-by-row comparison knows which rejection explains which.
-                )
+                sums.unlike = True  # Rows without a key need the row-by-row comparison.
             else:
                 if len(keys):
                     found = pc.is_in(batch.column(0), value_set=keys)
@@ -180,9 +177,8 @@ class TableDigests:
                 self._add_rows(batch.slice(0, half), sums)
                 self._add_rows(batch.slice(half), sums)
                 return
-            digests = np.array(
-                self._nonces[:1]
-            )  # A digest that matches no document, so that the row's bucket is compared row by row.
+            # A digest that matches no document, so that the row's bucket is compared row by row.
+            digests = np.array(self._nonces[:1])
         sums.add(ids, self.buckets(ids), digests)
 
     def _from_source(self, form: CanonicalForm, planned: FieldPlan, column: pa.Array) -> _Column:
@@ -205,7 +201,7 @@ class TableDigests:
             there = pc.is_valid(column).to_numpy(zero_copy_only=False)
             micros[there] = text_columns.micros(column.drop_null())
         # For infinity, for example, another column counts: the digest matches no document.
-        return np.where(micros == NO_MOMENT, NO_MOMENT, np.clip(micros, EARLIEST, LATEST)).view(np.uint64)
+        return np.where(micros == NO_TIME, NO_TIME, np.clip(micros, EARLIEST, LATEST)).view(np.uint64)
 
     # The target
 

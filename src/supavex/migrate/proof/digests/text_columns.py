@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20
 
 #: The value for a text that is not a time.
-NO_MOMENT = -(1 << 62)
+NO_TIME = -(1 << 62)
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?\+00$"
 _DASHES_AT = [8, 13, 18, 23]
 #: The positions of the two digits of each byte.
@@ -208,14 +208,14 @@ def uuid_bytes(column: pa.Array) -> np.ndarray[Any, Any]:
 
 
 def micros(column: pa.Array) -> np.ndarray[Any, Any]:
-    """Microseconds from PostgreSQL's notation of times (ISO, UTC); :data:`NO_MOMENT` for infinity and other texts."""
+    """Microseconds from PostgreSQL's notation of times (ISO, UTC); :data:`NO_TIME` for infinity and other texts."""
     type_ = pa.timestamp("us", "UTC")
     try:
         moments = column.cast(type_).view(pa.int64())
     except pa.ArrowInvalid:
         plain = pc.match_substring_regex(column, _ISO)
         moments = pc.if_else(plain, column, pa.scalar(None, pa.string())).cast(type_).view(pa.int64())
-        moments = pc.fill_null(moments, NO_MOMENT)
+        moments = pc.fill_null(moments, NO_TIME)
     return np.asarray(moments.to_numpy(zero_copy_only=False))
 
 
