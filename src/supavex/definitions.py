@@ -185,7 +185,7 @@ def _evaluate(path: str, text: str, shown: str, seconds: int) -> Schema:
     return schema
 
 
-_SYNTAX = "The line is no Python: is a bracket, a comma or a quote missing there, or on the line before?"
+_SYNTAX = "The line is not Python: is a bracket, a comma or a quote missing in it, or in the line before?"
 
 
 def _where(error: BaseException, file: str) -> str:

@@ -72,7 +72,7 @@ _ANOTHER_KIND = "A file is where a folder has to be, or a folder where a file ha
 _FILE_HINTS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room, and run the command again."),
     errno.EFBIG: "The file would be larger than this user, or the file system, allows (ulimit -f).",
-    errno.EIO: "The disk or its file system does not work as it has to: look at the system's log.",
+    errno.EIO: "The disk or its file system does not work: look at the system's log.",
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), _NOT_ALLOWED),
     **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.EEXIST), _ANOTHER_KIND),
     errno.ENOENT: "Was it removed meanwhile, by another supavex command, say? Run the command again.",

@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("supavex_snapshot", "A snapshot archive (ZIP) that each deployment holds. Default: none.")
     parser.addini("supavex_environment", "NAME=value, one a line: the functions' environment variables.", "linelist")
     group = parser.getgroup("supavex")
-    group.addoption("--supavex-push", action="store_true", help="Bundle the app anew, whatever was kept.")
+    group.addoption("--supavex-push", action="store_true", help="Bundle the app anew, even if a bundle was kept.")
 
 
 @pytest.fixture(scope="session")

@@ -412,7 +412,7 @@ def test_a_document_that_stands_twice_is_found(quick: Path, archive: Path) -> No
     ran = supavex("verify", "-C", quick, path)
     assert ran.code == 1
     (finding,) = [line for line in ran.out.splitlines() if line.startswith("damaged document: public.people")]
-    assert "its _id stands twice" in finding
+    assert "its _id appears twice" in finding
 
 
 def test_the_form_of_the_file_is_no_difference(quick: Path, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:

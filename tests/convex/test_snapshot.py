@@ -184,8 +184,8 @@ BAD_LINES = {
     "no JSON": ("{bad", "not JSON"),
     "half a document": ('{"a":1', "not JSON"),
     "two documents": ("{} {}", "not JSON"),
-    "an array": ("[]", "no JSON object"),
-    "a text": ('"a"', "no JSON object"),
+    "an array": ("[]", "not a JSON object"),
+    "a text": ('"a"', "not a JSON object"),
     "NaN": ('{"a":NaN}', "NaN is not JSON"),
     "Infinity": ('{"a":[-Infinity]}', "-Infinity is not JSON"),
     "too large for a float": ('{"a":1e400}', "too large for float64"),
@@ -235,7 +235,7 @@ def test_a_table_listed_twice(tmp_path: Path):
     rows = [{"name": "a", "id": 10_001}, {"name": "b", "id": 10_002}, {"name": "a", "id": 10_003}]
     error = refused(tmp_path, {"_tables/documents.jsonl": lines(*rows)})
     assert error.code == "DuplicateTableName"
-    assert "a stands twice" in error.message
+    assert "a appears twice" in error.message
 
 
 def test_a_number_given_twice(tmp_path: Path):

@@ -96,7 +96,7 @@ def test_where_nobody_answers_or_no_key_is_said(
         assert main([url]) == 2
         assert KEY_VARIABLE in capsys.readouterr().err
     assert main(["cloud", "supavex-local|secret"]) == 2
-    assert "cloud is no deployment" in capsys.readouterr().err
+    assert "cloud is not a deployment" in capsys.readouterr().err
 
 
 def test_every_public_function_of_the_example_is_called() -> None:

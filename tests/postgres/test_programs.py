@@ -45,8 +45,8 @@ def test_the_programs_on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     [
         ("postgres (PostgreSQL) 17.4", "PostgreSQL 17, which is too old"),
         ("postgres (PostgreSQL) 9.6.2", "PostgreSQL 9, which is too old"),
-        ("something else", "is no PostgreSQL"),
-        ("", "is no PostgreSQL"),
+        ("something else", "is not PostgreSQL"),
+        ("", "is not PostgreSQL"),
     ],
 )
 def test_programs_that_cannot_replay_are_refused(tmp_path: Path, says: str, words: str) -> None:
@@ -59,7 +59,7 @@ def test_a_folder_without_programs_is_refused(tmp_path: Path) -> None:
     for name in (tmp_path, tmp_path / "missing"):
         with pytest.raises(UsageError, match="holds no program initdb"):
             programs.chosen_programs(str(name), tmp_path / "project")
-    with pytest.raises(UsageError, match="no absolute path"):
+    with pytest.raises(UsageError, match="not an absolute path"):
         programs.chosen_programs("bin", tmp_path)
 
 

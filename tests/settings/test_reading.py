@@ -284,7 +284,7 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(
 
 def test_a_key_that_is_like_none_is_told_all_that_are_known(tmp_path: Path) -> None:
     error = refused(tmp_path, "source.zzz = 1")
-    assert error.message == "zzz is no setting here."
+    assert error.message == "zzz is not a setting here."
     known = "database_url, database_url_env, migrations, postgres_bin, replay_gb, replay_minutes, schemas, seed"
     assert error.hint == f"Known here: {known}."
 

@@ -36,7 +36,7 @@ def schema_from_json(text: str) -> Schema:
         for table in _list(data["tables"]):
             name = _text(table["tableName"])
             if name in tables:
-                raise ValueError(f"the table {name} stands twice")
+                raise ValueError(f"the table {name} appears twice")
             tables[name] = _table(table)
         return Schema(tables, bool(data.get("schemaValidation", False)))
     except RecursionError:

@@ -186,7 +186,7 @@ class SnapshotArchive:
             assert isinstance(name, str)
             assert isinstance(number, int)
             if name in numbers:
-                raise SupavexError("DuplicateTableName", f"{name} stands twice in _tables.", where=str(self.path))
+                raise SupavexError("DuplicateTableName", f"{name} appears twice in _tables.", where=str(self.path))
             if number in numbers.values():
                 raise SupavexError("InvalidId", f"two tables have the number {number}.", where=str(self.path))
             numbers[name] = number
@@ -288,12 +288,12 @@ class SnapshotArchive:
             except InvalidId as error:
                 raise SupavexError(
                     "InvalidStorageId",
-                    f"Convex's import takes {name} for a stored file, and its name is no id: {error}",
+                    f"Convex's import takes {name} for a stored file, and its name is not an id: {error}",
                     where=str(self.path),
                     hint=None if not name.endswith("/generated_schema.jsonl") else STORAGE_LIKE_HINT,
                 ) from None
             if found != number:
-                raise SupavexError("InvalidId", f"{name} is no id of _storage.", where=str(self.path))
+                raise SupavexError("InvalidId", f"{name} is not an id of _storage.", where=str(self.path))
             row = metadata.get(match["id"], {})
             digest = row.get("sha256")
             try:
@@ -327,7 +327,7 @@ class SnapshotArchive:
         except InvalidValue as error:
             raise self._invalid(table, number, error.message) from None
         if not isinstance(document, dict):
-            raise self._invalid(table, number, "a line is no JSON object.")
+            raise self._invalid(table, number, "a line is not a JSON object.")
         return document
 
     def _invalid(self, table: str, line: int, message: str) -> SupavexError:

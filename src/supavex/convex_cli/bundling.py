@@ -131,7 +131,7 @@ def bundle_app(app: Path, environment: Mapping[str, str] | None = None, log: Log
     if not generated.is_dir():
         raise UsageError(
             "NotGenerated",
-            "the app's generated code is not there.",
+            "the app's generated code is missing.",
             where=str(generated),
             hint="Run `npx convex dev` once, and commit convex/_generated as Convex recommends.",
         )

@@ -229,7 +229,7 @@ def official_program(app: Path) -> tuple[str, Path]:
     node = shutil.which("node")
     if node is None:
         hint = "Install Node 22 or later: Convex's CLI runs on it (on Node 20, that of the package convex@1.48)."
-        raise UsageError("NoNode", "the program node is not there.", where=str(app), hint=hint)
+        raise UsageError("NoNode", "the program node is missing.", where=str(app), hint=hint)
     package = convex_package(app)
     program = None if package is None else package / "bin/main.js"
     if program is None or not program.is_file():

@@ -17,20 +17,20 @@ def read_back(cli: OfficialCli, wanted: Mapping[str, Any]) -> list[str]:
     text = cli.schema_text()
     if text is None:
         there = {line.strip() for line in cli.run("data").splitlines()}
-        return [f"the table {name} is not there" for name in wanted if name not in there]
+        return [f"the table {name} is missing" for name in wanted if name not in there]
     tables = {table["tableName"]: table for table in json.loads(text)["tables"]}
     problems = []
     for name, definition in wanted.items():
         table = tables.get(name)
         if table is None:
-            problems.append(f"the table {name} is not there")
+            problems.append(f"the table {name} is missing")
             continue
         if table["documentType"] != definition["documentType"]:
             problems.append(f"the table {name} has another validator")
         for kind in ("indexes", "searchIndexes", "vectorIndexes"):
             have = {index["indexDescriptor"]: _plain(index) for index in table.get(kind) or []}
             problems += [
-                f"the index {name}.{index['indexDescriptor']} is not there as it should be"
+                f"the index {name}.{index['indexDescriptor']} is missing or different"
                 for index in definition.get(kind) or []
                 if have.get(index["indexDescriptor"]) != _plain(index)
             ]

@@ -61,7 +61,7 @@ def checked_url(target: str) -> str:
         shown = target if re.fullmatch(r"[\w.\-]{1,60}", target) else without_password(target)
         raise UsageError(
             "UnknownTarget",
-            f"{shown} is no deployment.",
+            f"{shown} is not a deployment.",
             hint="--to is `local`, `cloud`, or the URL of a deployment, such as http://127.0.0.1:3210.",
         )
     return target.rstrip("/")

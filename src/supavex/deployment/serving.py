@@ -79,7 +79,9 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-            raise UsageError("UnknownHost", f"{host} is no address of this machine.", hint="Try 127.0.0.1.") from None
+            raise UsageError(
+                "UnknownHost", f"{host} is not an address of this machine.", hint="Try 127.0.0.1."
+            ) from None
         hint = "Choose another with --port and --site-port; 0 takes any that is free."
         raise UsageError("PortTaken", f"port {port} can't be used: {error.strerror}.", where=host, hint=hint) from None
     listener.listen(128)

@@ -232,7 +232,7 @@ def _field(plan: Plan, table: TablePlan, planned: FieldPlan) -> Iterator[Diagnos
         return
     named = plan.project.column_rule(table.rule, planned.column.name).fill == "defaults"
     if named and planned.fill is MISSING and planned.nullable:
-        message = "fill asks for a default, and there is none that is a constant."
+        message = "fill asks for a default, and neither the field nor the column has a constant one."
         if planned.column.default is not None:
             message = f"fill asks for a default, and {planned.column.default} gives another value at each run."
         hint = "Give the field default=… in schema.py, or the column an sql expression."
@@ -324,7 +324,7 @@ def _fields_without_column(table: TablePlan) -> Iterator[Diagnostic]:
         message = "the field is required, and no column and no default gives it a value."
         hint = f'Rename a column to it, make it optional, or set fields.{name} = {{ sql = "…" }} in supavex.toml.'
         if name in SOURCE_KEY_FIELDS:
-            hint = "It would hold the row's key; the table has none, or the field is no string."
+            hint = "It would hold the row's key; the table has none, or the field is not a string."
         yield _finding("FieldWithoutColumn", table, "", f"{name}: {message}", hint, field=name)
 
 

@@ -40,7 +40,7 @@ _INSTEAD = {
     "publication": "Nothing: every Convex query is live.",
     "cron job": "convex/crons.ts.",
     "bucket": "Its files move where [storage] says where they are; who may read them is for functions to say.",
-    "extension": "Whatever used it: a component, an npm package in an action, or code of your own.",
+    "extension": "A replacement for its use: a component, an npm package in an action, or code of your own.",
     "trigger": "Code in the mutations that write the table; of auth.users, in the sign-up flow.",
     "policy": "Check ctx.auth in each function that reads or writes the table or the files.",
 }
@@ -75,7 +75,7 @@ def _not_carried(table: Table) -> Iterator[NotCarried]:
     for column in table.columns:
         if ignores_case(column):
             instead = "Lower-case it on the way (supavex check has the line), and in what the app looks for and writes."
-            yield NotCarried("equality whatever the case", f"{where}.{column.name}", column.type.name, instead)
+            yield NotCarried("equality without regard to case", f"{where}.{column.name}", column.type.name, instead)
         if column.default and not column.generated:
             yield NotCarried("default", f"{where}.{column.name}", column.default, "withDefaults in convex/defaults.ts.")
         if column.type.length is not None:

@@ -232,12 +232,12 @@ def _failure(failure: Failure, table: Table | None) -> Iterator[Diagnostic]:
     if failure.node in ("AlterTableStmt", "RenameStmt") and table is not None:
         absent = [column for column in failure.columns if table.column(column) is None]
         for column in absent:
-            message = f"the column is not there, for the statement that makes it failed: {failure.error}."
+            message = f"the column is missing, because the statement that creates it failed: {failure.error}."
             yield _of("ColumnLost", failure, message, f"Fix the statement, {_LIVE}.", f"{name}.{column}")
         if absent:
             return
     if failure.kind == "code" or (failure.node == "SelectStmt" and failure.kind == "other"):
-        hint = "Whatever it makes or writes is not there."
+        hint = "Everything that it creates or writes is missing."
         yield _of("CodeNotRun", failure, f"this code did not run: {failure.error}.", hint, name)
         return
     hint = f"If it makes something that you move, fix the file, {_LIVE}."

@@ -71,7 +71,7 @@ def init_project(root: Path, options: InitOptions = InitOptions()) -> Started:
     the source is empty. If the source can't be read, all files stay unchanged.
     """
     if root.exists() and not root.is_dir():
-        raise UsageError("NoProject", "this is no folder.", where=str(root), hint="Name a folder: -C DIR.")
+        raise UsageError("NoProject", "this is not a folder.", where=str(root), hint="Name a folder: -C DIR.")
     config = root / CONFIG_NAME
     if config.exists() and not options.force:
         raise UsageError(

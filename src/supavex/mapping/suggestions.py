@@ -53,7 +53,9 @@ def _references(plan: Plan, look: Look) -> Iterator[Diagnostic]:
         if reference.stated is not None:
             message = f"it refers to {'.'.join(reference.stated)}, which does not move, but"
         message += f" {reference.reason}. As text it leads nowhere in Convex."
-        hint = f"For a reference, write {' or '.join(lines)} in {table.target}; a value that is no key rejects its row."
+        hint = (
+            f"For a reference, write {' or '.join(lines)} in {table.target}; a value that is not a key rejects its row."
+        )
         yield _note("ReferenceWithoutForeignKey", table, field.place, message, hint, field.name)
 
 
@@ -118,9 +120,7 @@ def _any_case(table: TablePlan) -> Iterator[Diagnostic]:
             or not _takes_texts(field.validator, many=column.type.element is not None)
         ):
             continue
-        message = (
-            "PostgreSQL finds this text whatever its case, and Convex only in the very case that it was written in."
-        )
+        message = "PostgreSQL compares this text without regard to case, and Convex compares it exactly."
         name = column.name.replace('"', '""')
         # The cast from the array's text makes an array of lower-case elements.
         text = f'lower(t."{name}"::text)' + ("::text[]" if column.type.element is not None else "")

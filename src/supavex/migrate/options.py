@@ -44,7 +44,7 @@ class MigrateOptions:
     def check(self) -> None:
         """Raises :class:`~supavex.errors.UsageError` if the options contradict each other."""
         if self.changes and (self.out is not None or self.tables is not None or self.existing is not None):
-            hint = "supavex migrate --changes --to TARGET takes the tables that have changed, whichever they are."
+            hint = "supavex migrate --changes --to TARGET takes the tables that have changed."
             message = "--changes goes with --to, not with --out, --tables, --existing."
             raise UsageError("UnsupportedOption", message, hint=hint)
         if self.to != "local" and self.out is not None:

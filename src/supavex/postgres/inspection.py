@@ -282,7 +282,9 @@ def ask_types(connection: psycopg.Connection, asked: Sequence[tuple[str, str, st
         if said.status == pq.ExecStatus.COMMAND_OK:
             said = connection.pgconn.describe_prepared(b"")
         if said.status != pq.ExecStatus.COMMAND_OK:
-            words = said.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or said.error_message or b"it is no expression"
+            words = (
+                said.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or said.error_message or b"it is not an expression"
+            )
             found.append((schema, table, sql, None, words.decode("utf-8", "replace").strip()))
             continue
         kind = (said.ftype(1), said.fmod(1))

@@ -48,7 +48,7 @@ def chosen_programs(postgres_bin: str, project: Path) -> Path:
     else:
         folder = Path(postgres_bin).expanduser()
         if not folder.is_absolute():
-            raise UsageError("NoPostgres", f"{postgres_bin} is no absolute path.", where=where, hint=hint)
+            raise UsageError("NoPostgres", f"{postgres_bin} is not an absolute path.", where=where, hint=hint)
         folder = folder.resolve()
     repository = next((each for each in [project, *project.parents] if (each / ".git").exists()), project)
     if folder.is_relative_to(repository):
@@ -74,7 +74,7 @@ def major(bin_folder: Path) -> int:
         said = str(error)
     match = re.match(r"postgres \(PostgreSQL\) (\d+)", said)
     if match is None:
-        raise SupavexError("NoPostgres", f"{bin_folder / 'postgres'} is no PostgreSQL: it says {said[:200]!r}.")
+        raise SupavexError("NoPostgres", f"{bin_folder / 'postgres'} is not PostgreSQL: it says {said[:200]!r}.")
     if int(match[1]) < OLDEST:
         message = f"{bin_folder} holds PostgreSQL {match[1]}, which is too old to replay migration files."
         raise SupavexError("NoPostgres", message, hint=f"PostgreSQL {OLDEST} or newer; the wheel's own is the default.")

@@ -58,7 +58,7 @@ def of_address(url: str) -> ConnectionRefusal:
             f"Percent-encode the password: {ENCODING}. This prints it encoded: {_ENCODE}",
         )
     return ConnectionRefusal(
-        "this is no PostgreSQL connection string.", f"It looks like {_FORM}. In a password, {ENCODING}."
+        "this is not a PostgreSQL connection string.", f"It looks like {_FORM}. In a password, {ENCODING}."
     )
 
 

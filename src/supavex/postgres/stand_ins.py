@@ -149,7 +149,7 @@ class StandIns:
 
 def _used_types(connection: psycopg.Connection) -> list[StandIn]:
     rows = connection.execute(_TYPES_OF_POSTGIS.encode()).fetchall()
-    detail = "It keeps the text that was written: PostGIS is not there, and its functions raise."
+    detail = "It keeps the text that was written: PostGIS is missing, and its functions raise."
     return [StandIn("type", str(name), detail, tuple(map(str, columns))) for name, columns in rows]
 
 
@@ -230,7 +230,7 @@ def _without_calls(sql: str, called: Callable[[str], bool]) -> _Help | None:
     if reduced is None:
         return None
     stand_ins = [_left_out(column) for column in reduced.left_out]
-    words = "A check or default of it calls a function that is not there, and is left out."
+    words = "A check or default of it calls a missing function, and is left out."
     stand_ins += [("column", column, words) for column in reduced.kept]
     if reduced.constraints:
         stand_ins.append(("constraint", counted(reduced.constraints, "check"), words.replace("or default of it ", "")))

@@ -62,7 +62,7 @@ def load_settings(folder: Path, config: str | None = None) -> Settings:
             "NoProject",
             f"there is no {path.name} here.",
             where=str(root),
-            hint="In the folder that holds supabase/, `supavex init` makes the project. Of one that is there already, "
+            hint="In the folder that holds supabase/, `supavex init` makes the project. For an existing project, "
             "go to its folder or name it with -C DIR.",
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -189,7 +189,7 @@ def _database_url(root: Path, source: TomlTable) -> tuple[str | None, str]:
     if variable:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", variable):
             # It may be an address with a password, so the message does not quote it.
-            message = "database_url_env is the name of an environment variable, and this is none."
+            message = "database_url_env is the name of an environment variable, and this is not such a name."
             hint = 'database_url_env = "SUPABASE_DB_URL", and export SUPABASE_DB_URL=postgresql://…'
             raise UsageError("InvalidConfig", message, where=source.where, hint=hint)
         places: dict[str, Mapping[str, str | None]] = {

@@ -57,7 +57,7 @@ class TomlTable:
             close = difflib.get_close_matches(key, self.known, n=1)
             raise UsageError(
                 "UnknownKey",
-                f"{key} is no setting here.",
+                f"{key} is not a setting here.",
                 where=self.where,
                 hint=f"Did you mean {close[0]}?" if close else f"Known here: {', '.join(sorted(self.known))}.",
             )

@@ -25,9 +25,9 @@ BODIES = [
     ("CAST(x'7b225f6964223a22ff227d' AS TEXT)", "not UTF-8"),
     ("CAST(body AS BLOB)", "a BLOB, not a text"),
     ("substr(body, 1, length(body) - 9)", "not JSON"),
-    ("'[1]'", "no JSON object"),
+    ("'[1]'", "not a JSON object"),
     ("'{}'", "no _id"),
-    ('replace(body, \'{\', \'{"x":{"$integer":"?"},\')', "no Convex value"),
+    ('replace(body, \'{\', \'{"x":{"$integer":"?"},\')', "not a Convex value"),
 ]
 
 

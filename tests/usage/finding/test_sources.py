@@ -42,7 +42,7 @@ def test_in_a_checkout_git_says_what_is_ignored(tmp_path: Path) -> None:
     git(tmp_path, "add", "-f", "a.ts", "node_modules/e.ts", "gone.ts")
     (tmp_path / "gone.ts").unlink()
     assert paths(tmp_path) == ["a.ts", "build/d.ts", "ä b.ts"]
-    assert read_sources(tmp_path).left_out == {"gone.ts": "not there any more"}
+    assert read_sources(tmp_path).left_out == {"gone.ts": "removed meanwhile"}
     # A folder that git ignores as a whole is walked: it was asked for by name.
     assert paths(tmp_path / "secret") == ["b.ts"]
 

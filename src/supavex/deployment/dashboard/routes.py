@@ -165,7 +165,7 @@ class _Dashboard:
         return self._refused(request, as_json=as_json) or self._problem(request, error, 404, as_json=as_json)
 
     async def proof(self, request: Request) -> Response:
-        """The page of the last proof. Its policy allows it nothing but to be shown."""
+        """The page of the last proof. Its policy allows it only to be shown."""
         refused = self._refused(request)
         if refused is not None:
             return refused

@@ -354,11 +354,11 @@ def _body_problem(body: object) -> str:
     try:
         found = json.loads(body)
         if not isinstance(found, dict):
-            return "its body is no JSON object"
+            return "its body is not a JSON object"
         if not isinstance(from_internal_json(found).get("_id"), str):
             return "its body has no _id that is a text"
     except json.JSONDecodeError as error:
         return f"its body is not JSON: {error.msg} (character {error.pos + 1} of {len(body)})"
     except (ValueError, TypeError, RecursionError, SupavexError) as error:
-        return f"its body is no Convex value: {getattr(error, 'message', type(error).__name__)}"
+        return f"its body is not a Convex value: {getattr(error, 'message', type(error).__name__)}"
     return "its body can't be read"

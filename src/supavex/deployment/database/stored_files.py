@@ -145,7 +145,7 @@ class Files:
             raise SupavexError("DigestMismatch", "the file has another SHA-256 than is said of it.")
         known, mine = self._known(name), (self._store.component, internal_id, digest.digest())
         if known != mine and (known is not None or (self._folder / name).exists()):
-            name = str(uuid.uuid4())  # the name keeps its contents, and the file whose it is
+            name = str(uuid.uuid4())  # The existing name belongs to another file, which keeps it.
         os.replace(incoming, self._folder / name)
         row = (
             internal_id,

@@ -71,7 +71,7 @@ def _limit(data: Any) -> int:
         return _DEFAULT_LIMIT
     if type(data) not in (int, float) or data != int(data) or not 0 <= data < 1 << 32:
         raise SupavexError(
-            "InvalidArgument", f"Invalid argument `limit` for `vectorSearch`: {data} is no whole number."
+            "InvalidArgument", f"Invalid argument `limit` for `vectorSearch`: {data} is not a whole number."
         )
     return int(data)
 

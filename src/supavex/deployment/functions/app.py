@@ -33,7 +33,7 @@ class Function:
     name: str
     kind: Kind
     public: bool
-    #: The validator's JSON of the arguments; None if any are allowed.
+    #: The validator of the arguments; None if any are allowed.
     args: Validator | None
     #: The validator of the result; None if any is allowed.
     returns: Validator | None

@@ -31,7 +31,7 @@ class CronJob:
     #: The internal JSON of the arguments.
     args: Any
     schedule: Schedule
-    #: The state of the last run.
+    #: ``pending``, or ``inProgress`` while the job runs.
     state: str
     #: The time of the last run; None if there was none.
     previous: float | None

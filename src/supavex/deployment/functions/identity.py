@@ -57,7 +57,7 @@ def user_of(claims: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def acting(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The user as whom an admin acts. Raises :class:`ValueError` if the attributes name nobody."""
+    """The user as whom an admin acts. Raises :class:`ValueError` if the attributes name no user."""
     user = dict(attributes)
     if "tokenIdentifier" not in user:
         if not {"issuer", "subject"} <= user.keys():

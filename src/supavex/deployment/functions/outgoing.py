@@ -76,7 +76,7 @@ def address_of(url: str) -> Address:
     except urllib3.exceptions.HTTPError:
         raise BadAddress("it can't be parsed") from None
     if parts.scheme not in _PORTS or not parts.host:
-        raise BadAddress("it is no http address")
+        raise BadAddress("it is not an http address")
     if parts.auth is not None or "@" in (parts.netloc or ""):
         raise BadAddress("it holds a user's name")
     query = "" if parts.query is None else f"?{parts.query}"
@@ -94,13 +94,13 @@ def _host(text: str) -> str:
             return str(six.ipv4_mapped or six)
         name = text.lower().removesuffix(".")
         if not _NAME.match(name) or len(name) > 253:
-            raise BadAddress("its host is no name")
+            raise BadAddress("its host is not a name")
         if _NUMBER.match(name.rpartition(".")[2]):
             # The system's resolver also accepts `127.1` and `2130706433`.
             return str(ipaddress.IPv4Address(socket.inet_aton(name)))
         return name
     except (ipaddress.AddressValueError, OSError):
-        raise BadAddress("its host is no IP address") from None
+        raise BadAddress("its host is not an IP address") from None
 
 
 def allowed_host(text: str) -> tuple[str, int | None]:

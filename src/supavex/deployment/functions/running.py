@@ -83,7 +83,7 @@ class TransactionFunctions:
         self._app: App | None = None
         #: Set where nothing is waited for any more.
         self.closing = threading.Event()
-        #: Queries and mutations wait for nobody, so that as many may run at once as there are processes for.
+        #: Limits queries and mutations to the number of processes. They never wait for each other.
         self.gate = threading.BoundedSemaphore(AT_ONCE)
         self._turns = Turns(AT_ONCE)
         self.query_seconds = QUERY_SECONDS

@@ -195,7 +195,7 @@ def _wanted(data: Any) -> Declared:
 def _mount_path(path: str) -> str:
     if not (path.startswith("/") and path.endswith("/") and "*" not in path and "?" not in path):
         raise SupavexError(
-            "InvalidDefinition", f"{path!r} is no prefix of HTTP paths: it begins and ends with a slash."
+            "InvalidDefinition", f"{path!r} is not a prefix of HTTP paths: a prefix begins and ends with a slash."
         )
     return path
 

@@ -131,7 +131,7 @@ class Runner:
         self._token = token
 
     def finish(self) -> None:
-        """Ends a run. The process then checks, while nobody waits, that everything is unchanged."""
+        """Ends a run. The process then checks, while no run waits for it, that everything is unchanged."""
         if not self.broken and not self._finishing:
             with suppress(RunnerLost):
                 self._send(b"C" + self._token)
@@ -244,7 +244,7 @@ class Runner:
         return RunnerLost("memory" if b"memory" in said.lower() else "crash")
 
     def kill(self) -> None:
-        """Ends the process, whatever it is about."""
+        """Ends the process at once."""
         if self.broken:
             return
         self.broken = True

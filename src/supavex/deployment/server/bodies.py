@@ -92,9 +92,9 @@ def _read(file: IO[bytes]) -> dict[str, Any]:
     except JsonTooLarge as error:
         raise SupavexError("BadJsonBody", f"the body has {error}.") from None
     except ValueError:
-        raise SupavexError("BadJsonBody", "the body is no JSON.") from None
+        raise SupavexError("BadJsonBody", "the body is not JSON.") from None
     if not isinstance(data, dict):
-        raise SupavexError("BadJsonBody", "the body is no JSON object.")
+        raise SupavexError("BadJsonBody", "the body is not a JSON object.")
     return data
 
 

@@ -237,4 +237,4 @@ def _arguments(text: str) -> Any:
     try:
         return parse_json(text)
     except ValueError:
-        raise SupavexError("BadJsonBody", "args is no JSON.") from None
+        raise SupavexError("BadJsonBody", "args is not JSON.") from None

@@ -186,7 +186,7 @@ class Session:
             # The client's version is of another deployment, or of one that was rolled back.
             self.host.functions.engine.notice()
             if _nanoseconds(seen) > time.time_ns() + 1_000_000_000:
-                raise Fatal("The client has seen a later moment than this deployment has.")
+                raise Fatal("The client has seen a later timestamp than this deployment has.")
 
     async def _authenticate(self, message: dict[str, Any]) -> None:
         if message.get("baseVersion") != self.known.identity:
@@ -332,4 +332,4 @@ def _nanoseconds(text: str) -> int:
     try:
         return int.from_bytes(base64.b64decode(text, validate=True)[:8], "little")
     except ValueError:
-        raise Fatal("maxObservedTimestamp is no timestamp.") from None
+        raise Fatal("maxObservedTimestamp is not a timestamp.") from None

@@ -57,7 +57,9 @@ class ReadableSnapshots:
             if held is not None:
                 held.readers += 1
         if held is None:
-            message = "this moment can't be read (any more): ask for one with /api/query_ts, which holds for 30 s."
+            message = (
+                "this timestamp can't be read, or not any more: ask for one with /api/query_ts, which holds for 30 s."
+            )
             raise SupavexError("OutOfRetention", message)
         try:
             yield held.snapshot

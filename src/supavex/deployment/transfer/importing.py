@@ -195,7 +195,7 @@ def _insert(database: Database, table: StoredTable, document: Document, source: 
     internal_id = source.check(document)
     row = database.store.insert(table.storage, internal_id, document)
     if row is None:
-        raise SupavexError("DuplicateId", f"the id {document['_id']} stands twice.", where=table.name)
+        raise SupavexError("DuplicateId", f"the id {document['_id']} appears twice.", where=table.name)
     return row
 
 
@@ -331,7 +331,7 @@ def _load(
     try:
         load.finish()
     except DuplicateRow as error:
-        raise SupavexError("DuplicateId", f"the id {error.id} stands twice.", where=name) from None
+        raise SupavexError("DuplicateId", f"the id {error.id} appears twice.", where=name) from None
     if archive is not None:
         of.written(name, done)
         of.progress(name, done)

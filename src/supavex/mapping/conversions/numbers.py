@@ -112,7 +112,7 @@ def numeric(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfi
         return _non_finite(_numeric_as_number(type_, rule), rule)
     if target.takes(kinds.Int64):
         sql = "({c} BETWEEN -9223372036854775808 AND 9223372036854775807 AND {c} = trunc({c}))"
-        guard = Guard(sql, "InexactNumber", "the decimal is no 64-bit integer", "Make the field v.string().")
+        guard = Guard(sql, "InexactNumber", "the decimal is not a 64-bit integer", "Make the field v.string().")
         select = f"CASE WHEN {sql} THEN {{c}}::int8 END"
         return Conversion(
             "numeric as int64", "int64", select, guards=(guard,), parse=Decimal, decode=_whole, special=True

@@ -35,7 +35,7 @@ _MOMENTS = ("timestamptz", "timestamp")
 _PLAIN = ("text", "varchar", "bpchar", "name", "citext", "uuid", "date", "time", "char")
 _INT8 = "rows beyond 2^53 are rejected; v.int64() takes them"
 _IDS = "an `ids` file can map ids of a table that does not move"
-_NO_KEY = "a value that is no key of it rejects its row; v.string() keeps text"
+_NO_KEY = "a value that is not a key of it rejects its row; v.string() keeps text"
 
 
 def add_fields(context: Context, draft: Draft) -> None:

@@ -84,7 +84,7 @@ def with_rules(text: str, scaffolded: Scaffolded, shown: str) -> str:
     except tomllib.TOMLDecodeError as error:
         raise SupavexError(
             "CannotInsert",
-            f"the new rules can't be added to those that are there: {error}.",
+            f"the new rules can't be added to the present ones: {error}.",
             where=shown,
             hint="`supavex scaffold --stdout` prints them instead.",
         ) from None

@@ -60,7 +60,7 @@ class ChangeDetector:
         digests = RowDigests(table, old.seed if old is not None else 0)
         why = self._distrust(table, old, held)
         if why or not self._newer(digests, old, held, reader, changes):
-            why = why or "rows are there now that are older than the baseline and were not in it"
+            why = why or "some rows are older than the baseline and were not in it"
             changes = TableChanges(table.name, table.target, by="digests", why=why)
             self._all(digests, old, reader, changes)
         changes.seconds = time.monotonic() - started

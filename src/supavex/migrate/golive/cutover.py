@@ -304,7 +304,7 @@ def _back(naming: Naming, times: _Times) -> list[Step]:
         Step(
             "Thaw Supabase",
             sql=THAW.format(database=naming.database.replace('"', '""')),
-            note="From here on the app writes to Supabase as before. What it wrote to Convex since is not there.",
+            note="From here on the app writes to Supabase as before. What it wrote to Convex since is missing there.",
         ),
         Step(
             "Put Convex back, when there is time for it",

@@ -108,7 +108,7 @@ class IndexKeys:
                 keys.damaged.append(error.damaged)
                 continue
             except (InvalidId, KeyError, ValueError):
-                problem = "its _id or its _creationTime is none"
+                problem = "its _id or its _creationTime is invalid"
                 keys.damaged.append(Damaged(self._table.name, None, f"row {row.row}", problem))
                 continue
             keys.rows.append(row.row)

@@ -106,7 +106,7 @@ class RowReader:
         notes: list[Note] = []
         for column in table.source.columns:
             if column.generated:
-                continue  # PostgreSQL computes it again.
+                continue  # PostgreSQL computes it.
             found = self._origin(table, column.name)
             if isinstance(found, str):
                 notes.append(Note(table.name, column.name, "left", found))
@@ -131,7 +131,7 @@ class RowReader:
             "_creationTime",
             *(f.name for origin in origins for f in (origin.field, origin.file) if f is not None),
         }
-        known |= {planned.name for planned in table.fields if _made_again(table, planned)}
+        known |= {planned.name for planned in table.fields if _is_derived(table, planned)}
         for document in documents:
             counts.untaken.update(document.keys() - known)
         return zip(*(self._column(table, origin, documents, counts) for origin in origins), strict=True)
@@ -273,7 +273,7 @@ class RowReader:
                 if id_ is None:
                     return None
                 if id_ not in named:
-                    message = f"{_shown(id_)} is no document of {reference.target}"
+                    message = f"{_shown(id_)} is not a document of {reference.target}"
                     raise _Unknown(message) if reference.existing else ValueError(message)
                 return named[id_]
 
@@ -294,7 +294,7 @@ class RowReader:
 
         def old_id(new: Value) -> str | None:
             if new is not None and new not in olds:
-                raise _Unknown(f"{_shown(new)} is no new id of {file.path}")
+                raise _Unknown(f"{_shown(new)} is not a new id of {file.path}")
             return None if new is None else olds[new]
 
         return old_id
@@ -360,8 +360,8 @@ def _holds_key_text(planned: FieldPlan) -> bool:
     return isinstance(planned.value, KeyText)
 
 
-def _made_again(table: TablePlan, planned: FieldPlan) -> bool:
-    """Whether a field holds only what the row has anyway."""
+def _is_derived(table: TablePlan, planned: FieldPlan) -> bool:
+    """Whether the copy derives the field from other columns, so that the restore need not read it."""
     column = planned.file.column if planned.file is not None else planned.column
     return _holds_key_text(planned) or (column is not None and bool(column.generated))
 

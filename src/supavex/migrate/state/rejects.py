@@ -104,7 +104,7 @@ def read_rejects(path: Path) -> Iterator[Reject]:
             except (ValueError, TypeError, KeyError, AttributeError):
                 raise UsageError(
                     "InvalidRejects",
-                    "the line is no rejected row.",
+                    "the line is not a rejected row.",
                     where=f"{path}:{number}",
                     hint="Run supavex migrate again; it writes the file anew.",
                 ) from None

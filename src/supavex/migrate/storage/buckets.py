@@ -60,13 +60,13 @@ class BucketFiles:
     job: FileJob
     source: FileSource
     database: sqlite3.Connection
-    #: The number of rows of storage.objects.
+    #: The number of rows of storage.objects, without placeholders.
     rows: int = 0
     #: The number of files to copy.
     files: int = 0
     #: The bytes of these files.
     size: int = 0
-    #: The number of rows for empty folders.
+    #: The number of placeholders: rows for empty folders.
     placeholders: int = 0
     rejects: list[Reject] = field(default_factory=list)
     #: The keys (16 bytes) of rejected rows, which references must not name.

@@ -108,7 +108,7 @@ def _add(found: ValueFiles, column: ColumnFiles, internal_id: bytes, size: int) 
     try:
         found.database.execute("INSERT INTO going VALUES (?)", (internal_id,))
     except sqlite3.IntegrityError:
-        hint = "Two keys have one hash, or a row stands twice: choose another `key` for the table in supavex.toml."
+        hint = "Two keys have one hash, or a row appears twice: choose another `key` for the table in supavex.toml."
         raise SupavexError("DuplicateId", "two files have one id.", where=column.large.name, hint=hint) from None
     column.files += 1
     column.size += size

@@ -68,7 +68,7 @@ class ArchiveDocuments:
                 row = (id_, text or to_export_json(document), text is None or uniform)
                 try:
                     new = self._database.execute(sql, row).rowcount
-                    problem = None if new else "its _id stands twice, and this is the second of them."
+                    problem = None if new else "its _id appears twice, and this is the second document."
                 except UnicodeEncodeError:
                     problem = "a text holds an unpaired surrogate (\\ud800 to \\udfff), which no Convex text does."
             if problem is not None:

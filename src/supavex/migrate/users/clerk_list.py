@@ -36,7 +36,7 @@ def listed_ids(path: Path, shown: str, piece_size: int = PIECE) -> Iterator[tupl
         with path.open(encoding="utf-8-sig", newline="") as file:
             for number, entry in enumerate(_entries(file, path.suffix, shown, piece_size), start=1):
                 if not isinstance(entry, Mapping):
-                    raise _invalid(f"{shown}:{number}", "an entry is no user")
+                    raise _invalid(f"{shown}:{number}", "an entry is not a user")
                 new = next((entry[key] for key in _NEW if _matches(_CLERK_ID, entry.get(key))), None)
                 if new is None:
                     if entry.get("status") not in (None, "created", "success"):
@@ -92,7 +92,7 @@ def _array(file: IO[str], shown: str, piece_size: int) -> Iterator[Any]:
         mark = buffer[at : at + 1]
         if mark == "]":
             if buffer[at + 1 :].strip() or file.read(piece_size).strip():
-                raise _invalid(shown, "something stands behind the list")
+                raise _invalid(shown, "the file continues after the list")
             return
         if mark and (first or mark == ","):
             start = at if first else _SPACE.match(buffer, at + 1).end()  # type: ignore[union-attr]

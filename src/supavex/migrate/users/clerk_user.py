@@ -96,7 +96,7 @@ def clerk_user(user: AuthUser, *, hashes: bool) -> tuple[str, list[Remark]]:
         else:
             text = f'{text[:-1]}, "{name}": {metadata}}}'
     if user.odd_metadata:
-        remarks.append(Remark("OddMetadata", "its metadata is no JSON object, and is left out", "Nothing, mostly."))
+        remarks.append(Remark("OddMetadata", "its metadata is not a JSON object, and is left out", "Nothing, mostly."))
     return text, remarks
 
 

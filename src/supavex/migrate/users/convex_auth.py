@@ -35,7 +35,7 @@ def _account_remarks(user: AuthUser, *, hashes: bool) -> list[Remark]:
         fix = f"Lift it by taking {BANNED} away from the provider of its accounts; Convex Auth has no bans."
         found.append(Remark("Banned", f"the user is banned: its accounts' providers begin with {BANNED}", fix))
     elif user.anonymous:
-        fix = "Nothing: its document stays, and whoever it was signs in as somebody new."
+        fix = "Nothing: its document stays, and the person signs in as a new user."
         found.append(Remark("Anonymous", "the user is anonymous and has no account", fix))
     elif user.has_password and "email" not in user.providers:
         fix = "Insert the row that Supabase makes for new users into auth.identities, and export again."

@@ -63,6 +63,7 @@ def _source(binding: Binding, equal: dict[str, tuple[Expression, Expression]]) -
 def _worth(equal: dict[str, Any], binding: Binding) -> tuple[int, int]:
     assert binding.table is not None
     assert binding.table.definition is not None
+    # A document by its id is better than any index.
     if "_id" in equal:
         return (9, 0)
     return (len(index_for(binding.table.definition, equal)[1]), len(equal))

@@ -84,6 +84,7 @@ def _read(function: catalog.Function, arguments: list[Expression], work: Work, *
     try:
         made = _made(function, kinds, work, secured=secured)
     except Untranslatable as error:
+        # The innermost function is the one to name.
         if str(error).startswith("in "):
             raise
         raise Untranslatable(f"in {function.qualified}: {error}") from None

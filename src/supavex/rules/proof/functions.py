@@ -61,7 +61,9 @@ class Called:
 
     functions: list[str] = field(default_factory=list)
     calls: int = 0
+    #: By user, function and document.
     leaks: dict[tuple[str, str, str], Leak] = field(default_factory=dict)
+    #: What could not be called or compared, in words.
     not_tried: dict[str, None] = field(default_factory=dict)
     unguarded: list[str] = field(default_factory=list)
 
@@ -86,7 +88,7 @@ class AppFunctions:
         self.queries = [f for f in public if f.kind == "query" and not f.node]
         for function in public:
             if function not in self.queries:
-                why = "it wants Node" if function.node else f"a {function.kind}: only queries are called"
+                why = "it needs Node" if function.node else f"a {function.kind}: only queries are called"
                 self.called.not_tried[f"{function.path}: {why}"] = None
         self.called.functions = [function.path for function in self.queries]
         self._names = dict(deployment.table_names())
@@ -95,7 +97,7 @@ class AppFunctions:
     def of_user(self, user: User) -> None:
         """Calls each query as ``user``."""
         for function in self.queries:
-            answered, why = False, "its arguments can't be made up"
+            answered, why = False, "no arguments can be made for it"
             for args in self._arguments(function):
                 outcome = call(self.deployment, function.path, args, user)
                 self.called.calls += 1

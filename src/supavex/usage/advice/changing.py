@@ -199,7 +199,7 @@ class Changing(Embedding):
                 f"return await ctx.db.insert({table}, {document});",
             ]
         if not all(column.field and column.field != "_id" for column in conflict):
-            self._note("On conflict of a column that is no field: look for the document by its id.")
+            self._note("On conflict of a column that is not a field: look for the document by its id.")
             return []
         for column in conflict:
             self._say_case(column.column)

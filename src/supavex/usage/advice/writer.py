@@ -229,7 +229,7 @@ class Writer:
             self.result.search = found
             self._note("A search gives the best matches first, at most 1024 of them, in no other order.")
             self._note(
-                "These are not the same rows: Convex finds words by their beginnings, whichever of them; "
+                "These are not the same rows: Convex finds any of the words, by their beginnings; "
                 "PostgreSQL compares stems, and knows &, | and !."
             )
             return f".withSearchIndex({quoted(found.name)}, (q) => q{''.join(calls)})"

@@ -131,7 +131,7 @@ def _text(root: Path, path: str) -> bytes | str:
                 return "no ordinary file"
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        return "not there any more"
+        return "removed meanwhile"
     except OSError as error:
         return f"can't be read: {error.strerror}"
     if len(data) > MAX_BYTES:
