@@ -212,7 +212,7 @@ def define_table(document: Validator | Mapping[str, Validator], *, comment: str 
     """A table whose documents fit ``document``.
 
     ``document``: a mapping of field names to validators; or an object, a union of objects, or ``v.any()``. Convex adds
-    ``_id`` and ``_creationTime`` itself. ``comment``: one line about the table, which stands above it in schema.ts.
+    ``_id`` and ``_creationTime`` itself. ``comment``: one line about the table, which schema.ts has above it.
 
         define_table({"title": v.string(), "views": v.number(default=0)}, comment="Articles of the blog")
     """
@@ -267,7 +267,7 @@ class V:
     def null(self, *, comment: str = "") -> Validator:
         """Null, and nothing else; mostly in a union: ``v.union(v.string(), v.null())``.
 
-        ``comment``: one line, which stands above the field in schema.ts.
+        ``comment``: one line, which schema.ts has above the field.
         """
         return _finish(kinds.Null(place=place_of_caller()), comment)
 
@@ -285,10 +285,10 @@ class V:
     ) -> Validator:
         """A float64: what JavaScript calls a number. Whole numbers are exact up to 2^53.
 
-        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``default``: the value of a new document without the field (and of NULL, if supavex.toml says `fill`).
         ``one_of``: the values that are allowed. ``ge``, ``le``, ``gt``, ``lt``: the least and the greatest value,
         the bound itself included (e) or not (t). ``unique``: no two documents have the same value. ``comment``: one
-        line, which stands above the field in schema.ts.
+        line, which schema.ts has above the field.
 
             "views": v.number(default=0, ge=0)
         """
@@ -311,10 +311,10 @@ class V:
     ) -> Validator:
         """A 64-bit integer: what JavaScript calls a bigint.
 
-        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``default``: the value of a new document without the field (and of NULL, if supavex.toml says `fill`).
         ``one_of``: the values that are allowed. ``ge``, ``le``, ``gt``, ``lt``: the least and the greatest value,
         the bound itself included (e) or not (t). ``unique``: no two documents have the same value. ``comment``: one
-        line, which stands above the field in schema.ts.
+        line, which schema.ts has above the field.
 
             "big": v.int64()
         """
@@ -326,8 +326,8 @@ class V:
     def boolean(self, *, default: bool = MISSING, comment: str = "") -> Validator:
         """True or false.
 
-        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
-        ``comment``: one line, which stands above the field in schema.ts.
+        ``default``: the value of a new document without the field (and of NULL, if supavex.toml says `fill`).
+        ``comment``: one line, which schema.ts has above the field.
 
             "open": v.boolean(default=True)
         """
@@ -344,7 +344,7 @@ class V:
     ) -> Validator:
         """Unicode text.
 
-        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``default``: the value of a new document without the field (and of NULL, if supavex.toml says `fill`).
         ``one_of``: the values that are allowed. ``pattern``: a regular expression that is found in the text.
         ``unique``: no two documents have the same value. ``comment``: one line, which stands above the field in
         schema.ts.
@@ -357,7 +357,7 @@ class V:
     def bytes(self, *, default: builtins.bytes = MISSING, unique: bool = False, comment: str = "") -> Validator:
         """Bytes: JavaScript's ArrayBuffer, at most 1 MiB with the document.
 
-        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``default``: the value of a new document without the field (and of NULL, if supavex.toml says `fill`).
         ``unique``: no two documents have the same value. ``comment``: one line, which stands above the field in
         schema.ts.
         """
@@ -366,15 +366,15 @@ class V:
     def any(self, *, default: Value = MISSING, comment: str = "") -> Validator:
         """Any Convex value: what jsonb becomes. Numbers in a Python default become float64, as in JSON.
 
-        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
-        ``comment``: one line, which stands above the field in schema.ts.
+        ``default``: the value of a new document without the field (and of NULL, if supavex.toml says `fill`).
+        ``comment``: one line, which schema.ts has above the field.
         """
         return _finish(kinds.AnyValue(place=place_of_caller()), comment, default)
 
     def literal(self, value: str | float | bool, *, comment: str = "") -> Validator:
         """Just this text, number or boolean; a Python int is a number here (``literal_int64`` is for a bigint).
 
-        ``comment``: one line, which stands above the field in schema.ts.
+        ``comment``: one line, which schema.ts has above the field.
 
             v.union(v.literal("draft"), v.literal("live"))
         """
@@ -385,15 +385,15 @@ class V:
     def literal_int64(self, value: int, *, comment: str = "") -> Validator:
         """Just this int64: what ``v.literal(5n)`` is in TypeScript.
 
-        ``comment``: one line, which stands above the field in schema.ts.
+        ``comment``: one line, which schema.ts has above the field.
         """
         return _finish(kinds.Literal(value=value, place=place_of_caller()), comment)
 
     def array(self, element: Validator, *, default: list[Value] = MISSING, comment: str = "") -> Validator:
         """An array whose elements all fit ``element``; Convex takes 8192 of them at most.
 
-        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
-        ``comment``: one line, which stands above the field in schema.ts.
+        ``default``: the value of a new document without the field (and of NULL, if supavex.toml says `fill`).
+        ``comment``: one line, which schema.ts has above the field.
 
             "tags": v.array(v.string(), default=[])
         """
@@ -404,8 +404,8 @@ class V:
     ) -> Validator:
         """An object with just these fields; inside, too, ``v.optional(…)`` is for those that may be absent.
 
-        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
-        ``comment``: one line, which stands above the field in schema.ts.
+        ``default``: the value of a new document without the field (and of NULL, if supavex.toml says `fill`).
+        ``comment``: one line, which schema.ts has above the field.
 
             "size": v.object({"width": v.number(), "height": v.number()})
         """
@@ -416,8 +416,8 @@ class V:
     ) -> Validator:
         """An object with any keys that fit ``keys`` (text or ids) and values that fit ``values``.
 
-        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
-        ``comment``: one line, which stands above the field in schema.ts.
+        ``default``: the value of a new document without the field (and of NULL, if supavex.toml says `fill`).
+        ``comment``: one line, which schema.ts has above the field.
 
             "seen": v.record(v.id("users"), v.number())
         """
@@ -428,7 +428,7 @@ class V:
     ) -> Validator:
         """A value that fits one of ``members``.
 
-        ``default``: what a new document gets that leaves the field out (and NULL, where supavex.toml says `fill`).
+        ``default``: the value of a new document without the field (and of NULL, if supavex.toml says `fill`).
         ``unique``: no two documents have the same value. ``comment``: one line, which stands above the field in
         schema.ts.
 

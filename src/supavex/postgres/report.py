@@ -19,7 +19,7 @@ class Failure:
     line: int
     #: PostgreSQL's message, with its detail in parentheses.
     error: str
-    #: PostgreSQL's error code; empty where supavex itself refuses the statement.
+    #: PostgreSQL's error code; empty if supavex itself refuses the statement.
     sqlstate: str = ""
     kind: StatementKind = "other"
     #: The statement's node in PostgreSQL's grammar: ``CreateStmt``, ``IndexStmt``, ``GrantStmt``. Empty if it is not

@@ -97,7 +97,7 @@ def _kind(tree: Any, node: str, target: Any) -> StatementKind:
 
 
 def _writes(tree: Any) -> Any:
-    """The first INSERT, UPDATE, DELETE or MERGE in the WITH of a query; None where it only reads."""
+    """The first INSERT, UPDATE, DELETE or MERGE in the WITH of a query; None if it only reads."""
     queries = [each.ctequery for each in (tree.withClause.ctes if tree.withClause else ())]
     return next((query for query in queries if type(query).__name__ in _DATA), None)
 

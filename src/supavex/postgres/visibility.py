@@ -36,7 +36,7 @@ class Visibility:
 
     #: Host and port of the server; ``local`` for a socket.
     place: str
-    #: The cluster's system identifier; empty where the role may not read it.
+    #: The cluster's system identifier; empty if the role may not read it.
     cluster: str
     #: The cluster's timeline; empty if the role may not read it. A promotion, or a restore to an earlier time,
     #: begins a new timeline, on which transaction ids are used again.

@@ -1,4 +1,4 @@
-// What pushed modules say of themselves when they are imported: functions, schema, routes, crons, authentication.
+// Imports pushed modules and describes them: functions, schema, routes, crons, authentication.
 (own) => {
   "use strict";
   const { stringify } = JSON;
@@ -6,11 +6,11 @@
   const refuse = (what) => () => {
     throw new Error(`Can't use ${what} while importing a module.`);
   };
-  // An auth.config.ts that reads a variable which is not set is refused, with words that the official CLI looks for.
+  // An auth.config.ts that reads an unset variable is refused, with the text that the official CLI looks for.
   let strict = false;
   let ofComponent = false; // a component's convex.config.ts
   let environment = {};
-  // No more than Convex has of it.
+  // Only the parts that Convex has.
   const variables = (target) => new Proxy(target, {
     get: (target, name) => {
       if (typeof name !== "string") return target[name];
@@ -69,7 +69,7 @@
     if (!Array.isArray(providers)) {
       throw new Error("The default export of `convex/auth.config.ts` has no list of providers.");
     }
-    // Where an issuer's own tokens name no application, Convex answers with null, and the CLI wants it.
+    // If an issuer's tokens name no application, Convex answers with null, and the CLI requires it.
     return JSON.parse(JSON.stringify(providers)).map((provider) =>
       provider?.type === "customJwt" ? { ...provider, applicationID: provider.applicationID ?? null } : provider,
     );
@@ -97,7 +97,7 @@
     return { text: stringify(said) };
   };
 
-  // Whatever is thrown: reading it may throw again.
+  // Any value can be thrown, and reading it may throw again.
   const said = (read, otherwise) => {
     try {
       return String(read());
@@ -120,7 +120,7 @@
     const [syscall, later] = [refuse("the database"), () => 0];
     const load = own.instances({ syscall, asyncSyscall: syscall, jsSyscall: syscall });
     web.analyzing = web.importing = true;
-    // A timer that is set while importing never comes: the process ends before.
+    // A timer that an import sets never fires, because the process ends before.
     const fetch = () => Promise.reject(new Error("Can't use fetch() while importing a module."));
     if (own.node === null) {
       Object.assign(globalThis, { setTimeout: later, setInterval: later, clearTimeout: later, clearInterval: later, fetch });
@@ -138,7 +138,7 @@
         else if (path === "auth.config.js") answer.auth = providersOf(exports);
         else if (definition !== undefined) {
           answer.definitions[definition] = definitionOf(exports);
-          if (answer.definitions[definition].problem !== undefined) break; // others import it
+          if (answer.definitions[definition].problem !== undefined) break; // Other definitions import it.
         } else answer.functions[path] = analyzed(path, exports);
         const other = own.node === null ? undefined : answer.functions[path]?.functions.find((f) => f.udfType !== "Action");
         if (other !== undefined) throw new Error(onlyActions(path, other));
@@ -149,7 +149,7 @@
     }
     return stringify(answer);
   };
-  // The app's own toJSON may throw, or never end, whatever is written: then a text says so that needs none.
+  // The app's toJSON may throw, or never end. The answer is then a text, which has no toJSON of the app.
   const unwritten = '{"failure": {"module": "", "name": "Error", "message": "what the modules say can\'t be written as JSON"}}';
   own.analyze = (request) =>
     evaluated(request).then(own.answer, (error) => own.answer(stringify({ failure: failure("", error) }))).catch(() => own.answer(unwritten));

@@ -1,4 +1,4 @@
-// Time and chance as Convex has them: a clock that stands still in queries and mutations, chance by a seed.
+// Time and random numbers as in Convex: the clock stands still in queries and mutations, and a seed gives the numbers.
 (own) => {
   "use strict";
   const run = own.web;
@@ -14,7 +14,7 @@
   RealDate.prototype.constructor = Date;
   Object.defineProperty(globalThis, "Date", { value: Date, writable: true, configurable: true, enumerable: false });
 
-  // xoshiro128**: small, and good enough where nothing is secret.
+  // xoshiro128**: small, and sufficient for numbers that need not be secret.
   const state = new Uint32Array(4);
   const turned = (x, by) => (x << by) | (x >>> (32 - by));
   const next32 = () => {
@@ -34,7 +34,7 @@
   own.seed = (words) => void apply(set, state, [words]);
   own.seeded = () => apply(slice, state, []);
 
-  // `performance` counts from the push on, as Convex's: in queries up to the begin of the run, elsewhere it goes on.
+  // As in Convex, `performance` counts from the push: in queries up to the begin of the run, elsewhere continuously.
   let entries = [];
   let begun = { pushed: 0, clock: 0, real: 0 };
   own.beginClock = (pushed) => {

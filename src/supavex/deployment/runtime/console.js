@@ -1,8 +1,8 @@
-// Convex's console: what functions print goes to the host.
+// Convex's console: sends printed lines to the host.
 (own) => {
   "use strict";
   const { inspected, placesOf } = own;
-  // The host keeps fewer lines, and shorter ones.
+  // The host's own limits are lower.
   const MAX_LINES = 300;
   let lines = 0;
   const line = (level, texts) => {
@@ -20,7 +20,7 @@
     }
     then(name);
   };
-  // No more than Convex has of it, so that what fails there fails here.
+  // Only the methods that Convex has, so that a call of another fails here, too.
   const console = Object.assign(Object.create({}), {
     log: (...values) => log("LOG", values),
     debug: (...values) => log("DEBUG", values),

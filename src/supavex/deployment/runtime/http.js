@@ -1,10 +1,10 @@
-// HTTP actions: a request of the host's as the app's router takes it, and the response, piece by piece.
+// HTTP actions: converts the host's request for the app's router, and sends the response, piece by piece.
 (own) => {
   "use strict";
   const { parse, stringify } = JSON;
   const { AbortController, Request, Response, ReadableStream, Uint8Array } = globalThis;
   const { defineProperty } = Object;
-  const PIECE = 1 << 20; // bytes that are sent at once
+  const PIECE = 1 << 20; // bytes in one message
   const TEXT = [["content-type", "text/plain; charset=utf-8"]];
 
   const bodyOf = (ask) =>
@@ -22,7 +22,7 @@
   own.requestOf = (ask, { url, method, headerPairs, streamId }) => {
     const body = streamId === null ? {} : { body: bodyOf(ask), duplex: "half" };
     const request = new Request(url, { method, headers: headerPairs, ...body });
-    // Asked for when somebody looks at it: an action that waits to hear of its client is none that waits for nothing.
+    // Requested at the first read, because an action that waits for its client's abort is not idle.
     let controller = null;
     const get = () => {
       if (controller === null) {
@@ -38,7 +38,7 @@
     return response;
   };
 
-  // The request is answered by the router that http.js exports. `answered` gives the response that it came to.
+  // The router that http.js exports answers the request. `answered` returns the response.
   own.route = async (router, request, ask, answered) => {
     if (router.lookup(request.path, request.method) === null) {
       await ask("http/head", stringify({ status: 404, headers: TEXT }));

@@ -1,4 +1,4 @@
-// What a query that comes with a request imports from Convex: `query`, with a reader of the database.
+// Convex's module for a query that comes with a request: `query`, with a reader of the database.
 (own) => {
   "use strict";
   const { base64, unbase64 } = own;

@@ -1,6 +1,6 @@
-// Values as Convex's `console` prints them: each argument by itself, objects over several lines, texts in single quotes.
-// `Deno.inspect` has a form of its own (it quotes in other ways, breaks lines by their length, colours and cuts), and no
-// options for Convex's; log lines are compared and searched as texts.
+// Prints values as Convex's `console` does: each argument separately, objects on several lines, texts in single quotes.
+// `Deno.inspect` has another form (quotes, line breaks by length, colors, cuts), and no options for Convex's form. Log
+// lines are compared and searched as texts.
 (own) => {
   "use strict";
   const MAX_DEPTH = 5;

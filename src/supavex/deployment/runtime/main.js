@@ -1,10 +1,10 @@
-// The process that functions run in: reads what the host sends, and answers. All that Deno gives is taken here, before
-// any code of the app's is there, and taken away from the global object; see web.js.
+// The process that runs functions: reads the host's messages, and answers. All of Deno's API is saved here, before any
+// code of the app is loaded, and removed from the global object; see web.js.
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { setImmediate } from "node:timers";
 
 const { stdin, stdout, exit } = Deno;
-// Files for Node have what Node has; others know nothing of it.
+// Files for Node have Node's API; others have none of it.
 const node = Deno.args[0] === "node" ? await (async () => {
   const [{ createRequire }, streams] = await Promise.all([import("node:module"), import("node:stream")]);
   return { require: createRequire("file:///app/"), streams, load: (name) => import(name) };
@@ -25,11 +25,11 @@ const [getUint32, setUint32] = ["getUint32", "setUint32"].map((name) => DataView
 const head = new Uint8Array(view.buffer);
 const TOKEN = 32;
 
-// Frames: four bytes of length, then a kind, the run's token, and a text. What comes: `R` and a script of this folder,
-// `L` and a module, `S` and a step, `A` and what is to be analysed, `C` for the end of a run. What goes: `+` and an
-// answer, `-` and why there is none.
+// Frames: four bytes of length, then a kind, the run's token, and a text. Received: `R` and a script of this folder,
+// `L` and a module, `S` and a step, `A` and modules to analyse, `C` for the end of a run. Sent: `+` and an answer,
+// `-` and the reason for a missing one.
 
-let token = ""; // of the run: who does not know it does not speak for it
+let token = ""; // The run's token: messages without it are not the run's.
 const received = () => {
   if (!filledSync(head)) return null;
   const body = new Uint8Array(getUint32(0, true));
@@ -52,16 +52,16 @@ const send = (kind, text) => {
   for (let at = 0; at < frame.length; ) at += writeSync(subarray(frame, at));
 };
 
-// What the scripts of this folder share, and no code of the app's can reach.
+// Shared by the scripts of this folder, and unreachable for the app's code.
 const own = { AsyncLocalStorage, AsyncResource, deno: Deno, node, outbox: [], base64: toBase64, unbase64: fromBase64, bytes: encoded };
 
-// Turns: in each, no microtask is left of the one before, and every rejection that nobody has caught has been told.
+// Turns: when one begins, no microtask of the last is left, and all uncaught rejections have been reported.
 
 let scheduled = false;
 let listening = false;
 let cleaning = false;
-let preparing = false; // what the next run needs
-let failure = null; // of what was loaded last
+let preparing = false; // modules of the next run
+let failure = null; // the error of the last load
 const schedule = () => {
   if (scheduled) return;
   scheduled = true;
@@ -85,7 +85,7 @@ const take = () => {
     if (text === null) exit(0);
   } while (handle(charAt(text, 0), sliced(text, 1)));
 };
-// Actions go on while they wait for the host.
+// Actions continue while they wait for the host.
 const listen = async () => {
   if (listening) return;
   listening = true;
@@ -104,7 +104,7 @@ const filled = async (bytes) => {
   }
 };
 
-// Whether the next message is wanted at once.
+// Whether the next message is read at once.
 const handle = (kind, text) => {
   if (kind === "R") evaluated(text)(own);
   else if (kind === "L") define(text);
@@ -118,7 +118,7 @@ const handle = (kind, text) => {
     if (kind === "S") {
       own.step(parse(sliced(text, TOKEN)));
       schedule();
-    } else cleaning = true; // until nothing is left to be done: see own.idle
+    } else cleaning = true; // until no work is left: see own.idle
   }
   return kind === "R" || kind === "L" || kind === "K";
 };
@@ -131,7 +131,7 @@ const define = (text) => {
   }
 };
 const analyze = (text) => {
-  setInterval(() => {}, 1 << 30); // the process is there until the answer is
+  setInterval(() => {}, 1 << 30); // Keeps the process alive until the answer.
   if (failure === null) own.analyze(parse(text));
   else own.answer(stringify({ failure }));
 };
@@ -140,8 +140,8 @@ own.answer = (text) => {
   exit(0);
 };
 own.wake = schedule;
-// Deno has nothing left to do. Whether that was expected. Nothing that a run leaves may reach the modules that are prepared
-// for the next one, and preparing may leave nothing either.
+// Called when Deno has no work left. Returns whether that was expected. A run's leftovers must not reach the modules that
+// are prepared for the next one, and preparing must leave nothing either.
 own.idle = () => {
   if (!cleaning) {
     setImmediate(turn, true);

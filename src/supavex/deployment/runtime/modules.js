@@ -1,17 +1,17 @@
-// The pushed modules: defined once, instantiated anew for each run, so that nothing in them outlives one.
+// The pushed modules: defined once, and instantiated for each run, so that no state outlives a run.
 (own) => {
   "use strict";
   const definitions = new Map();
   own.define = (definition) => void definitions.set(definition.path, definition);
 
-  // Node's own modules: only files for Node import them.
+  // Node's modules, which only files for Node import.
   const isNode = (path) => path.startsWith("node:");
   const namespaces = new Map();
   const ofNode = (path) => {
     if (own.node === null) throw new Error(`Could not find the module ${path}.`);
     return own.node.load(path);
   };
-  // What imports are looked up in. V8 takes it for what an imported function is called on: errors.js knows its name.
+  // The scope of imports. V8 shows it as the receiver of imported functions: errors.js knows its name.
   class __Imports {}
   const resolved = (path, name) => {
     const parts = path.split("/").slice(0, -1);
@@ -22,7 +22,7 @@
     return parts.join("/");
   };
 
-  // A set of instances. `Convex` is what their code reaches the deployment by; `mayLoad` throws where `import()` is
+  // A set of instances. Their code reaches the deployment through `Convex`; `mayLoad` throws if `import()` is
   // refused.
   own.instances = (Convex, mayLoad = () => {}) => {
     const instances = new Map();
@@ -41,7 +41,7 @@
     const evaluate = async ({ path, requires, imports, body, stars }, exports) => {
       for (const required of requires) {
         if (isNode(required) && !namespaces.has(required)) namespaces.set(required, await ofNode(required));
-        // Modules that import each other: the one that began first is not waited for.
+        // Modules that import each other: the first of them is not waited for.
         if (!isNode(required) && !instances.has(required)) await load(required).done;
       }
       const scope = Object.setPrototypeOf(new __Imports(), null);
@@ -61,7 +61,7 @@
         if (!relative && own.node !== null) return await own.node.load(`node:${String(name).replace(/^node:/, "")}`);
         return await whole(resolved(path, String(name)));
       };
-      // As Convex has it, and only where it is asked for.
+      // In Convex's form, and only at the first use.
       Object.defineProperty(loaded, "meta", { get: () => { throw new Error("import.meta unsupported"); } });
       const done = body(scope, define, Convex, loaded);
       for (const star of stars.filter((path) => !isNode(path))) {

@@ -128,7 +128,7 @@ def creation_columns_sql(table: TablePlan) -> list[str]:
 
 
 def earliest_sql(table: TablePlan) -> str | None:
-    """The SELECT of the earliest creation time in a table, in microseconds; None where it has no creation column."""
+    """The SELECT of the earliest creation time in a table, in microseconds; None if it has no creation column."""
     if not table.creation.columns:
         return None
     moment = f"{ALIAS}.{quoted(table.creation.columns[0])}::timestamptz"

@@ -57,7 +57,7 @@ class Binding:
     outer: bool = False
 
     def column(self, name: str) -> Expression | None:
-        """The column ``name``; None where there is none."""
+        """The column ``name``; None if there is none."""
         if self.outputs is not None:
             return self.outputs.get(name)
         assert self.table is not None

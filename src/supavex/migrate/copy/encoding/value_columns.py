@@ -13,7 +13,7 @@ from supavex.migrate.copy.encoding.slice_report import SliceReport
 
 
 def value_text(field: FieldPlan, column: pa.Array, report: SliceReport, *, uniform: bool) -> JsonText:
-    """The values of a column as JSON, NULL where the column is NULL. ``uniform``: bare integers are read as int64."""
+    """The values of a column as JSON, with NULL for NULL. ``uniform``: bare integers are read as int64."""
     kind = field.conversion.kind
     if kind == "string":
         return JsonText(json_columns.escaped(column), quoted=True)
