@@ -52,7 +52,7 @@ class FilesPage:
 
 
 def files_page(asked: Asked) -> FilesPage:
-    """Stored files; those before the ``after`` newest are left out."""
+    """Stored files, without the ``after`` newest."""
     skipped = asked.number("after", 0, most=10**12)
     connection = asked.deployment.store.connection
     (count, total) = connection.execute(

@@ -92,7 +92,7 @@ class FunctionsPage:
 
 
 def functions_page(asked: Asked) -> FunctionsPage:
-    """What the last push's modules say of themselves."""
+    """The functions of the last push, from its modules' analysis."""
     functions: list[FunctionRow] = []
     routes: list[tuple[str, str]] = []
     for path, analysis in modules.analyses(asked.deployment.store).items():

@@ -10,7 +10,7 @@ from supavex.deployment.deployment import Deployment
 from supavex.deployment.server.host import Host
 from supavex.errors import SupavexError
 
-#: The number of Convex's system table ``_storage``, whose documents are the stored files.
+#: The name of Convex's system table ``_storage``, whose documents are the stored files.
 STORAGE = "_storage"
 
 

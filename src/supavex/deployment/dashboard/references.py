@@ -18,7 +18,7 @@ from supavex.deployment.dashboard.written import id_table, shortened
 from supavex.deployment.database.queries import Query
 from supavex.deployment.deployment import Deployment
 
-#: References of one document that are followed, and documents that are shown of each field that refers to it.
+#: The most references of one document that are followed, and the most documents for each field that refers to it.
 MAX_FOLLOWED = 100
 MAX_SHOWN = 10
 _LABELS = ("name", "title", "slug", "email", "label", "subject")

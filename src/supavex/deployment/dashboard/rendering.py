@@ -23,12 +23,12 @@ ASSETS = {
     "style.css": ((_HERE / "assets/style.css").read_bytes(), "text/css"),
     "icon.svg": ((_HERE / "assets/icon.svg").read_bytes(), "image/svg+xml"),
 }
-#: Changes when an asset does: browsers may then keep them for good.
+#: A hash of the assets, so that browsers may cache them without end.
 _VERSION = hashlib.sha256(b"".join(data for data, _ in ASSETS.values())).hexdigest()[:12]
 _CELL_CHARACTERS = 70
 _VALUE_CHARACTERS = 20_000
 
-#: No script, no frame, nothing from elsewhere; forms go nowhere else.
+#: No script, no frame, nothing from elsewhere. Forms go nowhere else.
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -47,7 +47,7 @@ _HEADERS = {
 
 
 def short_id(id_: str) -> str:
-    """Enough of an id to tell it from its neighbours: ids of one table begin alike, their checksums end them."""
+    """Enough of an id to distinguish it: ids of one table begin alike, and end with a checksum."""
     return f"{id_[:6]}…{id_[-5:]}"
 
 
@@ -78,7 +78,7 @@ def _whole(value: Value, names: Mapping[int, str]) -> Markup:
 
 
 def _grouped(number: object) -> str:
-    """A whole number with its thousands apart; other things as they are."""
+    """A whole number with separated thousands. Other values are unchanged."""
     whole = isinstance(number, int | float) and not isinstance(number, bool) and number == number // 1
     return f"{int(number):,}" if whole else str(number)  # type: ignore[call-overload]
 

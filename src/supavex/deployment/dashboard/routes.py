@@ -134,7 +134,7 @@ class _Dashboard:
         return {"host": self.host, "section": section, "sections": {} if section is None else SECTIONS}
 
     def _refused(self, request: Request, *, as_json: bool = False) -> Response | None:
-        """What a request is told that may not see anything; None for one that may."""
+        """The answer to a request without authorization; None for an authorized one."""
         if not from_this_site(request):
             error = SupavexError("ForbiddenOrigin", "Pages of other sites can't read the dashboard.")
             return self._problem(request, error, 403, as_json=as_json)
@@ -243,13 +243,15 @@ class _Dashboard:
 
 
 def _address(request: Request) -> tuple[str, str]:
-    """The path of a request, and its query with the question mark. Not ``request.url``: it trusts the Host header."""
+    """The path of a request, and its query with the question mark. ``request.url`` is not used: it trusts the Host
+    header.
+    """
     query = request.scope["query_string"].decode("latin-1")
     return quote(request.scope["path"]), f"?{query}" if query else ""
 
 
 def _own_path(path: str) -> str:
-    """``path`` where it is one of the dashboard's pages, or else the first page: never another site."""
+    """``path`` if it is a page of the dashboard, or else the first page: never another site."""
     section = path.removeprefix("/").partition("?")[0].partition("/")[0]
     fine = path.startswith("/") and section in (*SECTIONS, "documents") and path.isprintable() and "\\" not in path
     return path if fine else "/tables"

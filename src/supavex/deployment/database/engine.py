@@ -29,9 +29,9 @@ from supavex.deployment.database.transaction import Transaction, Written
 
 T = TypeVar("T")
 _IDLE_READERS = 4
-#: Above so many bytes, new snapshots wait until the file's log has been written into the file and emptied.
+#: If the file's log (WAL) is longer, new snapshots wait until it is emptied into the file.
 _MAX_LOG_BYTES = 16 << 20
-#: Seconds that new snapshots wait for the old ones, and that pass before they wait again where that was in vain.
+#: Seconds that new snapshots wait for the old ones, and the pause after a wait without success.
 _DRAIN_SECONDS, _DRAIN_AGAIN_SECONDS = 1.0, 5.0
 
 
@@ -80,7 +80,7 @@ class Engine:
         #: Called after each commit, in the thread that made it.
         self.listeners: list[Callable[[Commit], None]] = []
         self.files = Files(self._store, path.parent)
-        #: How many uses of snapshots there are; told when one ends, and when snapshots can be taken again.
+        #: The number of snapshots in use. It notifies when one ends, and when new snapshots are allowed again.
         self._users = 0
         self._ended = threading.Condition(self._lock)
         self._draining = False
@@ -104,7 +104,7 @@ class Engine:
         return Files(self._store.within(component), self.path.parent)
 
     def notice(self) -> None:
-        """Looks whether others have written to the file since."""
+        """Checks whether other processes have written to the file."""
         with self._lock:
             commit = self._noticed_if_free()
         if commit is not None:
@@ -137,9 +137,9 @@ class Engine:
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """The file as it is now, for as long as the block runs.
+        """The file as it is now, until the block ends.
 
-        A thread that holds one commits only after the block: its snapshot keeps the file's log from being emptied.
+        A thread must not commit inside the block, because its own snapshot would keep the log from being emptied.
         """
         with self._lock:
             self._ended.wait_for(lambda: not self._draining, _DRAIN_SECONDS)

@@ -53,7 +53,7 @@ def run_action(functions: TransactionFunctions, call: Call, action: Callable[[Ca
             with transaction.within(function.component.id):
                 check_arguments(function, call.args, transaction)
             request = functions.start_request(app, function, call, snapshot)
-        # An action may take minutes: its arguments are a text from here on.
+        # An action may take minutes. From here on, its arguments are kept only as text.
         call.args = None
         call.taken()
         with functions.runner(app, function) as leased:
@@ -252,7 +252,7 @@ class _ActionRun:
         )
 
     def _called(self, kind: str, arguments: Arguments) -> str:
-        """``ctx.runQuery``, ``ctx.runMutation``, ``ctx.runAction``: their result as JSON."""
+        """The result of ``ctx.runQuery``, ``ctx.runMutation`` or ``ctx.runAction`` as JSON."""
         args = arguments.get("args", {})
         args = args[0] if isinstance(args, list) else args
         path, component = named(self.app, self.component, arguments)

@@ -32,7 +32,7 @@ class Bundle:
     #: The version of the convex package that bundled it.
     version: str
     inputs: Mapping[str, str]
-    #: Where its HTTP routes begin, if not at the root.
+    #: The prefix of its HTTP routes; None for none.
     http_prefix: str | None = None
 
     def install(self, database: Database, *, schema: bool = True) -> None:
@@ -45,7 +45,7 @@ class Bundle:
             database.store.set_meta(HTTP_PREFIX, self.http_prefix or "")
 
     def text(self) -> str:
-        """As it is written to a file: JSON, the same bytes each time."""
+        """The JSON for a file. It has the same bytes each time."""
         data = {
             "format": _FORMAT,
             "convex": self.version,
@@ -81,7 +81,7 @@ def bundle_of(database: Database, version: str, inputs: Mapping[str, str]) -> Bu
 
 
 def read_bundle(path: Path) -> Bundle:
-    """A file that :meth:`Bundle.text` was written to. Raises where it can't be read, or is something else."""
+    """The bundle in a file of :meth:`Bundle.text`. Raises if it can't be read, or is something else."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["format"] != _FORMAT:

@@ -32,7 +32,7 @@ class Functions(TransactionFunctions):
         return self.mutation(call) if found.kind == "Mutation" else self.action(call)
 
     def action(self, call: Call) -> Outcome:
-        """Runs an action: what it does to the data is done by queries and mutations of their own."""
+        """Runs an action. Its queries and mutations are separate transactions."""
         return self.told(run_action(self, call, self.action))
 
     def answer(self, request: HttpRequest, identity: Identity, exchange: Callable[[str, Arguments], str]) -> Outcome:

@@ -48,5 +48,5 @@ def run_inline(functions: Functions, path: str, source: str, call: Call) -> Outc
                     run = TransactionRun(functions, app, runner, transaction, call, outcome)
                     outcome.value = run.outermost(function, call)
             finally:
-                runner.kill()  # it holds a module that is nobody's
+                runner.kill()  # The process has a module that belongs to no push.
     return outcome

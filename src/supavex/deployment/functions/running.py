@@ -40,17 +40,18 @@ from supavex.deployment.functions.turns import Turns
 from supavex.deployment.runtime.runner import AT_ONCE, Runner, RunnerLost, Runners
 from supavex.errors import SupavexError
 
-#: Processor seconds that a query or a mutation may take, and wall-clock seconds of an action, as Convex has them.
+#: The most processor seconds of a query or a mutation, and the most wall-clock and processor seconds of an action, as
+#: in Convex.
 QUERY_SECONDS, ACTION_SECONDS, ACTION_CPU_SECONDS = 1.0, 600.0, 60.0
 _RETRIES = 20
-#: Conflicts after which a mutation runs while no other one does: then only what is no mutation can be in its way.
+#: The number of conflicts after which a mutation runs alone. Only writers other than mutations can then conflict.
 _ALONE_AFTER = 3
 #: Convex does not count the time that its operations take. Here each costs the function's process something, too: so
 #: many seconds are not counted for one, of so many at most, for a function may ask without end.
 _OPERATION_SECONDS, _OPERATIONS = 0.001, 20_000
 _DEPTH = 8
 
-#: Gives, for an outcome, what is to be done with the file's connection at a commit's timestamp.
+#: Makes, for an outcome, the function that writes to the file in the commit at a timestamp.
 Also = Callable[["Outcome"], Callable[[Any, int], None]]
 
 
@@ -116,7 +117,7 @@ class TransactionFunctions:
         return self._app
 
     def warm(self) -> None:
-        """Makes a process ready for the functions that are pushed now."""
+        """Prepares a process for the pushed functions."""
         with self.engine.snapshot() as snapshot:
             app = self.app(snapshot)
             if app.functions:
@@ -125,7 +126,7 @@ class TransactionFunctions:
     # Calls from outside
 
     def query(self, call: Call, snapshot: Snapshot | None = None) -> Outcome:
-        """Runs a query, at the moment of ``snapshot`` or now."""
+        """Runs a query, at ``snapshot`` or now."""
         outcome = Outcome(canonical(call.path), "Query", component=call.component)
         with recorded(outcome, self.query_seconds), self.gate, ExitStack() as stack:
             at = snapshot or stack.enter_context(self.engine.snapshot())
@@ -135,8 +136,8 @@ class TransactionFunctions:
     def mutation(self, call: Call, also: Also | None = None, job: JobWrites | None = None) -> Outcome:
         """Runs a mutation until it commits.
 
-        ``also`` gives what is to be written to the file along with its outcome, be it good or bad; ``job`` writes
-        documents along with it. Both may raise :class:`Abandoned`, which is raised from here then.
+        ``also`` makes writes to the file along with its outcome, good or bad; ``job`` writes documents along with it.
+        Both may raise :class:`Abandoned`, which passes through.
         """
         place, conflict = self._turns.place(), Conflict()
         for retries in range(_RETRIES + 1):
@@ -205,7 +206,7 @@ class TransactionFunctions:
         return Leased(self._runners, app, permitted(self.services.fetch_hosts))
 
     def start_request(self, app: App, function: Function, call: Call, snapshot: Snapshot) -> dict[str, Any]:
-        """What a process is told of a function that is to run."""
+        """The description of a function for the process that runs it."""
         component = function.component
         addresses = self.services.addresses
         site = addresses.site + (component.http_prefix or "").rstrip("/")
@@ -226,7 +227,7 @@ class TransactionFunctions:
 
 
 def snapshot_of(transaction: Transaction) -> Snapshot:
-    """The snapshot that a transaction reads. Whoever holds it already does so for as long as the transaction runs."""
+    """The snapshot of a transaction. The transaction's owner holds it."""
     return Snapshot(transaction.connection, transaction.catalog, transaction.ts)
 
 
@@ -261,7 +262,7 @@ class TransactionRun:
     transaction: Transaction
     call: Call
     outcome: Outcome
-    #: Functions that have begun.
+    #: The number of functions that have begun.
     _count: int = 0
     _spent: float = 0.0
     #: Operations that were answered.

@@ -91,7 +91,7 @@ def remove(transaction: Transaction, arguments: Arguments) -> None:
 
 
 def _checked(arguments: Arguments) -> tuple[bytes, str | None]:
-    """A file's bytes and type. Raises where they have another digest than is said."""
+    """A file's bytes and type. Raises if their digest differs from the given one."""
     data = base64.b64decode(arguments["blob"])
     wanted = arguments.get("sha256")
     if wanted is not None and wanted not in (hashlib.sha256(data).hexdigest(), _base64(hashlib.sha256(data).digest())):

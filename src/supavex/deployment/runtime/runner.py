@@ -295,7 +295,7 @@ def _is_data(data: object) -> bool:
 
 
 class Runners:
-    """Runners of the modules that are pushed now: kept for the next run, and some made before they are needed."""
+    """Runners of the pushed modules. They are kept for the next run, and some are made in advance."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -96,7 +96,7 @@ class _Started:
 
     @property
     def everything(self) -> list[Component]:
-        """The app, and all that is mounted in it."""
+        """The app, and all mounted components."""
         return [APP, *self.components]
 
 
@@ -215,7 +215,7 @@ def _seen_from(deployment: Deployment, path: str) -> Database:
 
 
 def _schemas(deployment: Deployment) -> dict[str, str | None]:
-    """The active schemas of the app and of all components, by their paths."""
+    """The active schemas of the app and of all components, by path."""
     known = {"": APP, **components(deployment.store.connection)}
     return {path: deployment.within(component.id).schema_text for path, component in known.items()}
 

@@ -60,21 +60,21 @@ class Storage:
         return int(component)
 
     async def download(self, request: Request) -> Response:
-        """A stored file, whole or one range of it."""
+        """A stored file, as a whole or one range of it."""
         name = request.path_params["name"]
         files = Files(self.host.deployment.store, self.host.folder)
         found = await self.host.run(lambda d: files.named(name))
         if found is None or not found.path.is_file():
             return Json({"code": "FileNotFound", "message": "there is no such file."}, 404)
         headers = {"Cache-Control": "private, max-age=2592000", "X-Content-Type-Options": "nosniff"}
-        # A stored page must not run as one of this server's own.
+        # A stored page must not run as a page of this server.
         headers["Content-Security-Policy"] = "sandbox"
         response = FileResponse(found.path, media_type="application/octet-stream", headers=headers)
         kind = header_type(found.content_type)
         if kind is None:
             del response.headers["content-type"]
         else:
-            # As it was given: Starlette itself would add a charset to text.
+            # The exact type, because Starlette would add a charset to text.
             response.headers["content-type"] = kind
         if not found.size:
             # No range of an empty file can be had, and Convex gives all of it.
