@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from supavex.postgres import server as servers
 from tests import projects
-from tests.projects import supavex
+from tests.projects import ROOT, supavex
 
 GOOD = 'schema = define_schema({"t": define_table({"a": v.optional(v.string())})})'
 SQL = {"1.sql": "CREATE TABLE t (id uuid PRIMARY KEY, a text);\nINSERT INTO t VALUES (gen_random_uuid(), 'x');"}
@@ -313,6 +314,18 @@ def test_the_demo_twice_and_as_json(folder: Path) -> None:
         assert ran.json["ok"] is True
         assert len(ran.json["migration"]["tables"]) == 15
         assert ran.json["verification"]["proof"] is True
+
+
+def test_the_tutorial_goes_on_in_the_folder_of_the_demo(folder: Path) -> None:
+    place = folder / "first"
+    assert supavex("demo", "-C", place).code == 0
+    # What the demo left is proven, and then each step by hand.
+    steps = re.findall(r"(?m)^ {4}supavex ([^#\n]+)", (ROOT / "docs/tutorial.md").read_text())
+    assert steps[0] == "demo -C first" and {"inspect", "check", "migrate", "verify"} <= set(steps)
+    for step in ["verify", *steps[1:]]:
+        if step not in ("serve", "init"):
+            ran = supavex(*step.split(), "-C", place)
+            assert ran.code == 0, (step, ran.out, ran.err)
 
 
 def test_the_demo_takes_no_folder_that_holds_something_else(folder: Path) -> None:

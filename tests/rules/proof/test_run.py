@@ -10,7 +10,7 @@ import pytest
 
 from supavex.cli.reports.rules import report_lines
 from supavex.postgres import server as servers
-from supavex.rules.proof import comparison
+from supavex.rules.proof import comparison, run
 from supavex.rules.proof.comparison import Findings
 from supavex.rules.proof.functions import Called
 from supavex.rules.proof.run import RulesProof
@@ -46,6 +46,16 @@ def test_rows_without_a_document_that_nobody_looked_for_are_said(
     monkeypatch.setattr(comparison, "_COUNTED", 2)
     findings = tried(*place, written=[], users=1)
     assert any(line.startswith("public.posts: rows without a document") for line in findings.not_tried)
+
+
+def test_what_was_tried_is_taken_back_when_all_is_well(server: servers.Server) -> None:
+    with new_database(server) as database:
+        database.run("CREATE TABLE t (id int); INSERT INTO t VALUES (1), (2)")
+        with run.trials_connection(database.url()) as connection:
+            connection.execute("BEGIN")
+            connection.execute("DELETE FROM t")
+        with run.trials_connection(database.url()) as connection:
+            assert connection.execute("SELECT count(*) FROM t").fetchall() == [(2,)]
 
 
 #: A rule as it was written, and what somebody, or a wrong compiler, makes of it.
@@ -96,6 +106,8 @@ def test_the_apps_queries_are_called_as_each_user(monkeypatch: pytest.MonkeyPatc
         assert found["builders"] is False
         assert load_settings(folder).root == folder
         assert not Path(folder / "convex/supavexProof.ts").exists()
+        # The rows that the migration rejected are in the source as before.
+        assert supavex("verify", "-C", folder).code == 0
         shutil.rmtree(folder / ".supavex")
         assert supavex("verify", "--rules", "-C", folder).code == 1
 

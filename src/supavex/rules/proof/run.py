@@ -103,7 +103,7 @@ def prove_rules(project: Settings, users: int | None, progress: Callable[[str], 
             url = copied.url
         else:
             url = stack.enter_context(Source(project).running())
-        connection = stack.enter_context(connect(url, settings={"search_path": "public, extensions"}))
+        connection = stack.enter_context(trials_connection(url))
         sides = Sides(plan, tables, deployment, connection, app, copied)
         found = try_rules(sides, users, progress, builders=builders)
     findings, called, not_tried = found
@@ -124,7 +124,7 @@ def prove_builders(project: Settings, users: int, written: Collection[str]) -> t
         deployment = stack.enter_context(fork(project))
         bundle_with_proof(project.convex_folder.parent, rules=True).install(deployment, schema=False)
         url = stack.enter_context(Source(project).running())
-        connection = stack.enter_context(connect(url, settings={"search_path": "public, extensions"}))
+        connection = stack.enter_context(trials_connection(url))
         tables = moved_tables(plan, deployment)
         numbers = {name: number for number, name in deployment.table_names().items()}
         postgres = PostgresSide(connection, tables, numbers)
@@ -134,6 +134,16 @@ def prove_builders(project: Settings, users: int, written: Collection[str]) -> t
                 comparison.reads(user, name)
             comparison.of_user(user, written)
     return rules, comparison.findings
+
+
+@contextmanager
+def trials_connection(url: str) -> Iterator[psycopg.Connection]:
+    """A connection whose open transaction is rolled back in the end: psycopg would commit what was tried."""
+    with connect(url, settings={"search_path": "public, extensions"}) as connection:
+        try:
+            yield connection
+        finally:
+            connection.rollback()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +240,9 @@ def moved_tables(plan: Plan, deployment: Deployment) -> list[TablePlan]:
     """
     tables = [t for t in plan.moving if t.key is not None and t.key.form != "row"]
     if not any(deployment.count(table.target) for table in tables):
-        message = "the local deployment holds no document of the tables that move."
-        raise SupavexError("NothingImported", message, hint="Run `supavex migrate` first.")
+        message = "the local deployment holds no document of the tables that move: there are no rows to try rules on."
+        hint = "Run `supavex migrate` first. If the source has no rows, put some into supabase/seed.sql."
+        raise SupavexError("NothingImported", message, hint=hint)
     return tables
 
 
