@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
 from types import ModuleType
 
+import click
 import pytest
 
-from supavex.cli.main import COMMANDS
+from supavex.cli.main import COMMANDS, cli
 from supavex.mapping.rejections import REJECTIONS
 from tests.projects import ROOT
 
@@ -73,3 +75,39 @@ def test_a_reader_of_the_sources_meets_no_dead_link() -> None:
         targets = re.findall(r"\]\((?!\w+:|#)([^)\s#]+)", page.read_text(encoding="utf-8"))
         dead += [f"{page.relative_to(ROOT)}: {target}" for target in targets if not (page.parent / target).exists()]
     assert dead == []
+
+
+def commands_of(path: Path) -> list[str]:
+    """The commands of supavex that a page or a message names."""
+    text = path.read_text()
+    if path.suffix == ".py":
+        text = re.sub(r'"\n\s*f?"', "", text)  # a message on several lines
+        return [re.sub(r"\{[^}]*\}", "x", found) for found in re.findall(r"`(supavex [^`]+)`", text)]
+    blocks = re.findall(r"```[^\n]*\n(.*?)```", text, re.DOTALL) + re.findall(r"(?m)^ {4}.*$", text)
+    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    return re.findall(r"`(supavex [^`]+)`", text) + [line for line in lines if re.match(r"supavex [a-z]+", line)]
+
+
+def refusal(line: str) -> str:
+    """What the command line says against ``line``; nothing of a file that is not there, or of a value left open."""
+    line = re.sub(r"\s+#.*|\s\(.*|\[[^\]]*\]|…|\\$", "", line).split("&&")[0].split("|")[0]
+    words = shlex.split(line.replace(" N", " 1").replace("COMMAND", "check"))[1:]
+    top = click.Context(cli, info_name="supavex")
+    try:
+        name, command, rest = cli.resolve_command(top, words)
+        assert command is not None
+        command.make_context(name, list(rest), parent=top)
+    except (click.exceptions.Exit, click.MissingParameter):
+        return ""
+    except click.UsageError as error:
+        said = error.format_message()
+        return "" if "does not exist" in said or "requires an argument" in said else f"{line}: {said}"
+    return ""
+
+
+def test_every_command_that_a_page_or_a_message_names_is_one() -> None:
+    assert refusal("supavex migrate --too cloud") and refusal("supavex mirgate") and refusal("supavex rules --to cloud")
+    files = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "src/supavex").rglob("*.py")]
+    found = [(path, line) for path in files for line in commands_of(path)]
+    assert len(found) > 200
+    assert [f"{path.name}: {said}" for path, line in found if (said := refusal(line))] == []

@@ -167,10 +167,10 @@ def _evaluate(path: str, text: str, shown: str, seconds: int) -> Schema:
         raise SupavexError("SchemaSyntaxError", f"{error.msg}.", where=f"{file}:{error.lineno}", hint=_SYNTAX) from None
     except _TooSlow as error:
         raise _too_slow(_where(error, shown), seconds) from None
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # SystemExit, KeyboardInterrupt and such, too: it is the file that raises
         raise SupavexError(
             "SchemaRaises",
-            f"the schema file raises {type(error).__name__}: {error}{_suggestion(error)}",
+            f"the schema file raises {_named(error)}{_suggestion(error)}",
             where=_where(error, shown),
             hint="It is plain Python: run it to see the whole story.",
         ) from None
@@ -191,6 +191,12 @@ _SYNTAX = "The line is not Python: is a bracket, a comma or a quote missing in i
 def _where(error: BaseException, file: str) -> str:
     lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
     return str(Place(file, lines[-1])) if lines else file
+
+
+def _named(error: BaseException) -> str:
+    """The error's kind, and what it says if it says something: a MemoryError says nothing."""
+    said = str(error)
+    return f"{type(error).__name__}: {said}" if said else f"{type(error).__name__}"
 
 
 def _suggestion(error: BaseException) -> str:

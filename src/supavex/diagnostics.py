@@ -62,7 +62,8 @@ class Diagnostic:
 
     def __str__(self) -> str:
         hint = f"\n    {self.hint}" if self.hint else ""
-        return f"{self.severity}[{self.code}] {self.where}: {self.message}{hint}"
+        where = f" {self.where}:" if self.where else ""
+        return f"{self.severity}[{self.code}]{where} {self.message}{hint}"
 
 
 def has_errors(diagnostics: Iterable[Diagnostic], *, strict: bool = False) -> bool:

@@ -91,6 +91,11 @@ def test_a_project_above_that_anybody_may_write_is_not_taken(project: Path) -> N
     assert f"Project: {project}" in supavex("check", "-C", inside).err
 
 
+def test_a_folder_that_is_not_there_is_said(folder: Path) -> None:
+    ran = supavex("check", "-C", folder / "nowhere")
+    assert (ran.code, "no such folder" in ran.err, "supavex init" in ran.err) == (2, True, False)
+
+
 def test_quiet_says_results_and_nothing_beside_them(project: Path) -> None:
     loud, quiet = supavex("check", "-C", project), supavex("check", "-q", "-C", project)
     assert "Next: supavex build" in loud.err
@@ -144,6 +149,7 @@ def test_every_step_ends_with_the_next_one_to_type(folder: Path) -> None:
         ("explain", "t"): "check",
         ("plan-cutover",): "changes",
         ("rollback", "--list"): "migrate",
+        ("rules",): "verify --rules",
     }
     for command, then in steps.items():
         ran = supavex(*command, "-C", folder)
@@ -195,6 +201,7 @@ def test_a_mark_at_the_beginning_of_a_file_is_no_part_of_it(folder: Path) -> Non
     (folder / "schema.py").write_bytes(
         b"\xef\xbb\xbffrom supavex.schema import define_schema, define_table, v\n" + GOOD.encode()
     )
+    (folder / "supabase/config.toml").write_bytes(b'\xef\xbb\xbfproject_id = "x"\n')
     for command in ("check", "scaffold"):
         ran = supavex(command, "-C", folder)
         assert ran.code == 0, ran.err
@@ -260,6 +267,17 @@ def test_a_plan_from_files_is_marked_as_a_drill(folder: Path) -> None:
     assert json.loads(supavex("plan-cutover", "-C", folder, "--json").out)["drill"]
 
 
+def test_tables_without_rows_are_proven_and_what_needs_rows_says_so(folder: Path) -> None:
+    projects.write(folder, schema=GOOD, migrations={"1.sql": "CREATE TABLE t (id uuid PRIMARY KEY, a text);"})
+    for command in ("deploy", "migrate"):
+        assert supavex(command, "-C", folder).code == 0
+    ran = supavex("verify", "-C", folder)
+    assert ran.code == 0
+    assert "proven: no rows in the source and no documents in the target" in ran.out
+    plan = supavex("plan-cutover", "-C", folder)
+    assert (plan.code, "that moved rows" in plan.err) == (2, True)
+
+
 def completed(folder: Path, *words: str) -> list[str]:
     """What bash completes, with the cursor at the end of the last word."""
     line = {
@@ -279,6 +297,7 @@ def test_the_shell_completes_commands_tables_and_targets(folder: Path) -> None:
     projects.write(folder, schema=GOOD, migrations={**SQL, "2.sql": "CREATE TABLE things (id int PRIMARY KEY);"})
     assert supavex("check", "-C", folder).code == 1
     assert "migrate" in completed(folder, "mig")
+    assert completed(folder, "help", "mi") == ["migrate"]
     assert completed(folder, "explain", "th") == ["things"]
     assert set(completed(folder, "explain", "t")) == {"t", "things"}
     assert completed(folder, "migrate", "--tables", "t,th") == ["t,things"]

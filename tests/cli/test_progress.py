@@ -64,6 +64,13 @@ def test_a_table_that_takes_long_says_how_far_it_is(capsys: pytest.CaptureFixtur
     assert last.startswith("imported a: 2000 rows in ")
 
 
+def test_one_row_is_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.bars("imported", line_seconds=0) as report:
+        for rows in (0, 1):
+            report("a", rows, 1)
+    assert capsys.readouterr().err.splitlines()[0] == "imported a: 1 row so far"
+
+
 @pytest.mark.parametrize("command", STEPS)
 def test_events_for_programs(folder: Path, command: str) -> None:
     ran = supavex(command, "-C", folder, "--json")

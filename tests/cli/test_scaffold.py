@@ -329,6 +329,20 @@ def test_inspect_keeps_its_contract(folder: Path) -> None:
     }
 
 
+def test_inspect_says_each_way_out_of_a_kind_and_which_table_of_which_schema_is_meant(folder: Path) -> None:
+    (folder / "dump.sql").write_text(
+        "CREATE TABLE a (id uuid PRIMARY KEY REFERENCES auth.users, t text UNIQUE);\n"
+        "CREATE TABLE users (id uuid PRIMARY KEY, a uuid REFERENCES a ON DELETE CASCADE);\n"
+        "ALTER TABLE a ENABLE ROW LEVEL SECURITY;\nCREATE POLICY p ON a USING (true);\n"
+        "CREATE POLICY q ON storage.objects USING (true);"
+    )
+    lines = supavex("inspect", folder / "dump.sql").out.splitlines()
+    assert next(line for line in lines if line.startswith("a ")).endswith(" auth.users")
+    for kind in ("unique ", "cascade ", "policy "):
+        assert "supavex rules writes it" in next(line for line in lines if line.startswith(kind))
+    assert "Supabase's own tables: check ctx.auth" in next(line for line in lines if line.startswith("policy "))
+
+
 def test_inspect_reads_one_file_and_needs_no_project(folder: Path) -> None:
     (folder / "dump.sql").write_text("CREATE TABLE a (id int PRIMARY KEY);")
     ran = supavex("inspect", folder / "dump.sql")

@@ -149,3 +149,8 @@ def test_a_creation_time_that_is_open(make: Make, database: Database) -> None:
     plan = make("", schema, 'tables.notes.created = "a"')
     assert found(database, plan, "CreationTimeOpen") == []
     assert plan.moving[0].creation.columns == ("a",)
+
+
+def test_a_finding_of_the_whole_project_has_no_place_and_no_mark_of_one() -> None:
+    assert str(Diagnostic("FilesRun", "note", "said")) == "note[FilesRun] said"
+    assert str(Diagnostic("FilesRun", "note", "said", subject="t")) == "note[FilesRun] t: said"

@@ -30,6 +30,13 @@ def test_a_password_that_is_not_encoded_is_recognised(password: str) -> None:
         assert "cret" not in text
 
 
+@pytest.mark.parametrize("part", ["1/db?sslmode=foo", "99999/db", "x/db", "1/db?gssencmode=often", "1/db?nothing=1"])
+def test_a_part_that_libpq_does_not_take_is_no_answer_of_a_server(part: str) -> None:
+    error = refused(f"postgresql://me:hush@127.0.0.1:{part}")
+    assert "answers" not in error.message and "does not answer" not in error.message
+    assert "hush" not in error.message + (error.hint or "") + (error.where or "")
+
+
 def test_an_encoded_password_is_none_of_these() -> None:
     error = refused("postgresql://postgres:se%40cr%2Fet@127.0.0.1:1/postgres")
     assert error.code == "CannotConnect"

@@ -87,6 +87,9 @@ def test_a_syntax_error_of_another_file_is_not_laid_on_this_one(
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("import nothing_of_that_name", "ModuleNotFoundError: No module named 'nothing_of_that_name'"),
         ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise KeyboardInterrupt", "raises KeyboardInterrupt"),
+        ("raise GeneratorExit('x')", "raises GeneratorExit: x"),
+        ("raise MemoryError", "raises MemoryError"),
         ("v.string(default=1, colour='red')", "TypeError: "),
     ],
 )
@@ -94,6 +97,7 @@ def test_a_file_that_raises_has_the_line(tmp_path: Path, line: str, said: str) -
     error = schema_error(tmp_path, f"from supavex.schema import v\n\n{line}\n")
     assert (error.code, error.where, error.exit_code) == ("SchemaRaises", "schema.py:3", 1)
     assert said in error.message
+    assert not error.message.endswith(": ")
 
 
 def test_the_line_is_the_innermost_of_the_file(tmp_path: Path) -> None:

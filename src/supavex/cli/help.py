@@ -5,8 +5,14 @@ from __future__ import annotations
 import click
 
 
+def _commands(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    top = context.find_root()
+    assert isinstance(top.command, click.Group)
+    return [name for name in top.command.list_commands(top) if name.startswith(incomplete)]
+
+
 @click.command("help")
-@click.argument("name", required=False, metavar="[COMMAND]")
+@click.argument("name", required=False, metavar="[COMMAND]", shell_complete=_commands)
 @click.pass_context
 def command(context: click.Context, name: str | None) -> int:
     """Show the help of COMMAND, or the list of commands.

@@ -15,6 +15,7 @@ from supavex.text import counted, table_text
 
 if TYPE_CHECKING:
     from supavex.mapping.inspect import Inspection
+    from supavex.postgres.catalog import ForeignKey
 
 
 @click.command("inspect")
@@ -84,7 +85,7 @@ def report_lines(found: Inspection) -> list[str]:
             len(table.columns),
             found.rows.get(table.qualified, "?"),
             ", ".join(table.primary_key) or "none",
-            ", ".join(sorted({k.referenced_table for k in table.foreign_keys})),
+            ", ".join(sorted({_referenced(key) for key in table.foreign_keys})),
         )
         for table in found.catalog
     ]
@@ -92,8 +93,15 @@ def report_lines(found: Inspection) -> list[str]:
     kinds = Counter(item.kind for item in found.not_carried)
     if kinds:
         lines += ["", "Convex won't carry over by itself:"]
-        instead = {item.kind: item.instead for item in found.not_carried}
-        counts = [(kind, count, instead[kind]) for kind, count in kinds.items()]
+        instead: dict[str, dict[str, None]] = {}
+        for item in found.not_carried:
+            instead.setdefault(item.kind, {})[item.instead] = None
+        counts = [(kind, count, " ".join(instead[kind])) for kind, count in kinds.items()]
         lines.append(table_text(["what", "how many", "instead"], counts))
         lines.append("Where each of them is: --json.")
     return lines
+
+
+def _referenced(key: ForeignKey) -> str:
+    """The table that a key refers to, without the schema where that is ``public``."""
+    return f"{key.referenced_schema}.{key.referenced_table}".removeprefix("public.")

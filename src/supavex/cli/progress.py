@@ -9,7 +9,6 @@ With ``--json`` it prints events for programs, one JSON object a line: ``progres
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import click
 
 from supavex.cli.steps import SECONDS, hidden
-from supavex.cli.verbosity import colored, current
+from supavex.cli.verbosity import colored, current, on_terminal
 from supavex.text import counted, duration
 
 if TYPE_CHECKING:
@@ -80,7 +79,8 @@ class _Lines:
         if state.rows and now - self._last >= self._seconds:
             self._last = now
             of = f" of about {state.estimate:,}" if state.estimate > state.rows else ""
-            click.echo(f"{self._step} {state.table}: {state.rows:,}{of} rows so far", err=True)
+            rows = f"{state.rows:,}{of} {'rows' if of or state.rows != 1 else 'row'}"
+            click.echo(f"{self._step} {state.table}: {rows} so far", err=True)
 
     def done(self, state: _State) -> None:
         rate = f", {state.rate:,.0f} rows/s" if state.seconds >= 1 else ""
@@ -170,7 +170,7 @@ def shown_progress(audience: Audience = "people") -> Iterator[Callable[[str, str
 
 @contextmanager
 def _shown(step: str, audience: Audience, line_seconds: float) -> Iterator[_Shown]:
-    if audience == "people" and sys.stderr.isatty():
+    if audience == "people" and on_terminal():
         try:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn

@@ -7,6 +7,7 @@ from collections import Counter
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
+from supavex.cli.verbosity import next_step
 from supavex.rules.writing import Rules
 from supavex.text import counted
 
@@ -41,6 +42,7 @@ def command(folder: str, config: str | None, as_json: bool, check: bool) -> int:
         click.echo(line)
     if result.state == "stale":
         click.echo("Not up to date. Run `supavex rules`.", err=True)
+    next_step(*(["rules"] if check and not result.ok else ["verify --rules", "build"]))
     return 0 if result.ok else 1
 
 

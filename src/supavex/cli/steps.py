@@ -7,7 +7,6 @@ seconds. With ``--json`` it is an event (``{"event": "step", "what": …}``). Wi
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 
 import click
 
-from supavex.cli.verbosity import current
+from supavex.cli.verbosity import current, on_terminal
 from supavex.steps import listener
 
 #: Seconds without output before a step is shown; between two lines about one step; between two checks.
@@ -36,7 +35,7 @@ class ShownSteps:
     """The steps of a command, shown by a thread while the command works. ``as_json``: as events for programs."""
 
     def __init__(self, as_json: bool) -> None:
-        self._as_json, self._terminal = as_json, sys.stderr.isatty() and not as_json
+        self._as_json, self._terminal = as_json, on_terminal() and not as_json
         self._verbosity = current()
         self._changed = threading.Condition()
         self._steps: list[_Step] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
@@ -55,6 +56,11 @@ def colored() -> bool | None:
     if force:
         return force.lower() not in ("0", "false", "no")
     return False if os.environ.get("TERM") == "dumb" else None
+
+
+def on_terminal() -> bool:
+    """Whether standard error is a terminal that can wipe a line. One of TERM=dumb can't: it gets whole lines."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def log(line: str) -> None:

@@ -103,7 +103,8 @@ class SnapshotArchive:
         try:
             self._zip = zipfile.ZipFile(path)
         except FileNotFoundError:
-            raise UsageError("NoArchive", "there is no such archive.", where=str(path)) from None
+            hint = "`supavex migrate --out FILE.zip` writes one, and `npx convex export --path FILE.zip`."
+            raise UsageError("NoArchive", "there is no such archive.", where=str(path), hint=hint) from None
         except _DAMAGE as error:
             raise UsageError("InvalidArchive", f"not a ZIP archive: {error}.", where=str(path)) from None
         #: The path of the component whose tables are visible; empty for the app. See :meth:`within`.

@@ -26,6 +26,7 @@ def not_carried(plan: Plan) -> list[NotCarried]:
     return not_carried_of(plan.catalog, own)
 
 
+_WRITTEN = "supavex rules writes it as TypeScript, or names it for code of your own."
 _INSTEAD = {
     "view": "A query function.",
     "materialized view": "A table that mutations keep up to date, or an aggregate component.",
@@ -42,7 +43,7 @@ _INSTEAD = {
     "bucket": "Its files move where [storage] says where they are; who may read them is for functions to say.",
     "extension": "A replacement for its use: a component, an npm package in an action, or code of your own.",
     "trigger": "Code in the mutations that write the table; of auth.users, in the sign-up flow.",
-    "policy": "Check ctx.auth in each function that reads or writes the table or the files.",
+    "policy": "Of Supabase's own tables: check ctx.auth in the functions that do their work.",
 }
 
 
@@ -56,20 +57,20 @@ def _not_carried(table: Table) -> Iterator[NotCarried]:
     where = table.qualified
     for unique in table.uniques:
         detail = f"unique ({', '.join(unique.columns)})" + (f" where {unique.predicate}" if unique.predicate else "")
-        yield NotCarried("unique", where, detail, "Look it up by an index in the mutation that inserts.")
+        yield NotCarried("unique", where, detail, _WRITTEN)
     for index in table.indexes:
         if index.unique and None in index.columns:
             instead = "Look it up by an index on a field that holds the expression's value."
             yield NotCarried("unique", where, index.definition.partition(" USING ")[2], instead)
     for check in table.checks:
-        yield NotCarried("check", where, check.expression, "rules in convex/defaults.ts, or code in the mutation.")
+        yield NotCarried("check", where, check.expression, _WRITTEN)
     for key in table.foreign_keys:
         if key.on_delete in ("CASCADE", "SET NULL", "SET DEFAULT"):
             detail = f"{', '.join(key.columns)} on delete {key.on_delete.lower()}"
-            yield NotCarried("cascade", where, detail, "Delete or patch the rows in the mutation, by the index.")
+            yield NotCarried("cascade", where, detail, _WRITTEN)
     for policy in table.policies:
         detail = f"{policy.name} ({policy.command.lower()})"
-        yield NotCarried("policy", where, detail, "supavex rules writes it as TypeScript.")
+        yield NotCarried("policy", where, detail, _WRITTEN)
     for trigger in table.triggers:
         yield NotCarried("trigger", where, trigger.name, "Code in the mutations that write the table.")
     for column in table.columns:

@@ -92,6 +92,8 @@ def of_connection(words: str, host: str, user: str) -> ConnectionRefusal:
             f"PostgreSQL can't be reached: {words}",
             "Is the host written as the dashboard has it, is the project not paused, and is this machine online?",
         )
+    if _INVALID.search(words):
+        return ConnectionRefusal(f"PostgreSQL was not asked: {words}", _CORRECT, answered=True)
     for pattern, hint in _ANSWERS:
         if re.search(pattern, words, re.IGNORECASE):
             hint = hint.format(user="" if "." in user or "pooler.supabase" not in host else _POOLER_USER)
@@ -102,6 +104,9 @@ def of_connection(words: str, host: str, user: str) -> ConnectionRefusal:
     )
 
 
+#: What libpq says of an address that it does not even try.
+_INVALID = re.compile(r"invalid (?:port|\w+ value|integer value|connection option|channel_binding)\b", re.IGNORECASE)
+_CORRECT = "Correct this part of the address; the rest of it was not tried."
 _POOLER_USER = "The pooler's user is postgres.REF, with the reference of the project."
 #: Messages of servers and poolers that refuse, and the next step for each.
 _ANSWERS = (

@@ -161,11 +161,13 @@ def _migrations(folder: Path, root: Path) -> tuple[list[Path], list[NotRun]]:
             "NoMigrations",
             "there is no folder of migrations.",
             where=str(folder),
-            hint="Set [source] migrations in supavex.toml, or database_url for a live database.",
+            hint="Go to the folder that holds supabase/, or name in supavex.toml, under [source], the folder of the "
+            "migrations (migrations) or the variable with a live database's address (database_url_env).",
         )
     files = sorted((p for p in folder.iterdir() if p.suffix == ".sql" and p.is_file()), key=lambda p: p.name)
     if not files:
-        raise UsageError("NoMigrations", "the folder holds no .sql file.", where=str(folder))
+        hint = "`supabase db pull` writes the live database's definition there."
+        raise UsageError("NoMigrations", "the folder holds no .sql file.", where=str(folder), hint=hint)
     known = [file for file in files if _MIGRATION.fullmatch(file.name)]
     if not known:
         return files, []

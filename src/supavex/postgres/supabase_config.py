@@ -41,7 +41,7 @@ def read_config(folder: Path) -> SupabaseConfig:
     path = folder / CONFIG_FILE
     where = f"{folder.name}/{CONFIG_FILE}"
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, NotADirectoryError):
         return SupabaseConfig()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:

@@ -58,6 +58,9 @@ def load_settings(folder: Path, config: str | None = None) -> Settings:
         # Editors on Windows begin a file with a byte order mark.
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
+        if not root.exists():
+            hint = "-C names the project's folder: is it written right?"
+            raise UsageError("NoProject", "there is no such folder.", where=str(root), hint=hint) from None
         raise UsageError(
             "NoProject",
             f"there is no {path.name} here.",
@@ -65,7 +68,10 @@ def load_settings(folder: Path, config: str | None = None) -> Settings:
             hint="In the folder that holds supabase/, `supavex init` makes the project. For an existing project, "
             "go to its folder or name it with -C DIR.",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        hint = "Save the file as UTF-8."
+        raise UsageError("InvalidConfig", f"not UTF-8: {error}.", where=str(path), hint=hint) from None
+    except tomllib.TOMLDecodeError as error:
         raise UsageError("InvalidConfig", f"not TOML: {error}.", where=str(path)) from None
     except OSError as error:
         if not root.is_dir():
@@ -218,7 +224,8 @@ def _variables(path: Path) -> dict[str, str | None]:
     try:
         return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("InvalidConfig", f"the file can't be read: {error}.", where=str(path)) from None
+        hint = "Save the file as UTF-8." if isinstance(error, UnicodeDecodeError) else None
+        raise UsageError("InvalidConfig", f"the file can't be read: {error}.", where=str(path), hint=hint) from None
 
 
 def _table_rule(data: Any, where: str) -> TableRule:

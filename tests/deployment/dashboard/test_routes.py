@@ -817,6 +817,19 @@ def test_nothing_that_documents_hold_is_more_than_text(filled: Host):
     assert "<script>alert(1)</script>" in text
 
 
+def test_a_browser_that_goes_nowhere_gets_a_page_and_a_program_json(filled: Host):
+    client = signed_in(filled)
+    for address in ("/nope", "/table/articles", "/migrations.html"):
+        page = client.get(address, headers={"Accept": "text/html,*/*;q=0.8"})
+        assert (page.status_code, "no such page" in page.text) == (404, True)
+        assert "/tables" in page.text
+        assert client.get(address).json()["code"] == "NotSupportedHere"
+        assert client.post(address, headers={"Accept": "text/html"}).json()["code"] == "NotSupportedHere"
+    assert client.get("/api/nope", headers={"Accept": "text/html"}).json()["code"] == "NotSupportedHere"
+    # A stranger is asked for the key first, as everywhere.
+    assert visitor(filled).get("/nope", headers={"Accept": "text/html"}).status_code == 303
+
+
 @pytest.mark.parametrize(
     ("address", "status", "says"),
     [

@@ -177,7 +177,48 @@ def suggested(folder: Path, code: str, table: str = "posts") -> Written:
             'if (row === null) throw new Error("no such row in posts");',
             "return { title: row.title };",
         ]),
-        (".select(columns).eq('id', id)", ["return await ctx.db.get(args.id);"]),
+        # Of a list that is not known, nothing that may not have been selected.
+        (".select(columns).eq('id', id)", [
+            "const row = await ctx.db.get(args.id);",
+            "if (row === null) return null;",
+            "return { _id: row._id };",
+        ]),
+        (".select(`title, ${more}`).eq('id', id)", [
+            "const row = await ctx.db.get(args.id);",
+            "if (row === null) return null;",
+            "return { title: row.title };",
+        ]),
+        (".select('nothing').eq('id', id)", [
+            "const row = await ctx.db.get(args.id);",
+            "if (row === null) return null;",
+            "return {};",
+        ]),
+        # Other names, parts of JSON, and all columns with another one.
+        (".select('value:id, n:title').eq('id', id)", [
+            "const row = await ctx.db.get(args.id);",
+            "if (row === null) return null;",
+            "return { value: row._id, n: row.title };",
+        ]),
+        (".select('data->a->>b, x:data->0, *, n:title').eq('id', id)", [
+            "const row = await ctx.db.get(args.id);",
+            "if (row === null) return null;",
+            "return { ...row, b: row.data?.a?.b, x: row.data?.[0], n: row.title };",
+        ]),
+        (".select('title->>a, tags->-1').eq('id', id)", [
+            "const row = await ctx.db.get(args.id);",
+            "if (row === null) return null;",
+            "return { a: JSON.parse(row.title)?.a, tags: (row.tags as any)?.at(-1) };",
+        ]),
+        (".select('title, ...people(who:name)').eq('id', id).single()", [
+            "const row = await ctx.db.get(args.id);",
+            'if (row === null) throw new Error("no such row in posts");',
+            "return { title: row.title, ...(((one) => one && ({ who: one.name }))(await ctx.db.get(row.author))) };",
+        ]),
+        (".select('people(*, who:name)').eq('id', id).single()", [
+            "const row = await ctx.db.get(args.id);",
+            'if (row === null) throw new Error("no such row in posts");',
+            "return { people: ((one) => one && ({ ...one, who: one.name }))(await ctx.db.get(row.author)) };",
+        ]),
         (".insert({ author: a, title: 'T', tags: ['x'] }).select('id').single()", [
             'const id = await ctx.db.insert("posts", '
             '{ author: args.author, title: "T", tags: args.tags, status: "draft" });',
@@ -226,8 +267,38 @@ def test_rows_of_other_tables_by_a_table_between(tmp_path: Path) -> None:
         in snippet.function()
     )
     other = suggested(tmp_path, ".select('*, members(count)')", "people")
-    assert other.snippet is not None and ").length" in other.snippet.function()
+    assert other.snippet is not None and ").length }]" in other.snippet.function()
     assert 'members needs .index("by_person", ["person"]) for members.' in other.notes
+
+
+def test_a_variable_is_no_name_of_a_column(tmp_path: Path) -> None:
+    for name in ("columns", "FIELDS", "opts.columns", "['id', 'title'].join(',')"):
+        notes = suggested(tmp_path, f".select({name}).eq('id', id)").notes
+        assert not any("has no field" in note for note in notes)
+
+
+def test_pythons_select_takes_a_column_an_argument(tmp_path: Path) -> None:
+    code = "supabase.table('posts').select('id', 'n:title', count='exact').eq('author', a).execute()"
+    (use,) = uses_of(tmp_path, a__py=code)
+    assert use.query is not None and use.what.startswith("select id, n:title where author = a")
+    snippet = write(SIDES, SIDES.table("posts"), use.query).snippet
+    assert snippet is not None and "({ _id: row._id, n: row.title })" in snippet.function()
+
+
+def test_a_row_left_out_by_an_inner_join_is_said(tmp_path: Path) -> None:
+    said = "Not in this code: {}!inner leaves out the rows that have none."
+    assert said.format("members") in suggested(tmp_path, ".select('*, members!inner(*)')", "people").notes
+    # Each post has its author.
+    assert said.format("people") not in suggested(tmp_path, ".select('*, people!inner(name)')").notes
+
+
+def test_what_is_embedded_of_a_table_without_a_source_is_what_was_selected(tmp_path: Path) -> None:
+    sides = Sides({"posts": SIDES.table("posts")}, SCHEMA)
+    (use,) = uses_of(tmp_path, a__ts="supabase.from('posts').select('title, author(name)').eq('id', id)")
+    assert use.query is not None
+    snippet = write(sides, sides.table("posts"), use.query).snippet
+    assert snippet is not None
+    assert "author: ((one) => one && ({ name: one.name }))(await ctx.db.get(row.author))" in snippet.function()
 
 
 def test_arguments_have_the_fields_validators(tmp_path: Path) -> None:
@@ -258,6 +329,11 @@ def test_arguments_have_the_fields_validators(tmp_path: Path) -> None:
         (".select().order('score')", "Rows without score sort as the least"),
         (".select('*', { count: 'exact' })", "The count of all rows is another query"),
         (".select()", "It reads the whole table: .take(n)"),
+        (".select(columns).eq('id', id)", "Which columns columns names is not known here: return the fields"),
+        (".select('title::int').eq('id', id)", "title::int: the value without the cast."),
+        (".select('data->>a').eq('id', id)", "data->>a: the value itself, and not its text."),
+        (".select('people(name, hair)').eq('id', id)", "hair has no field in Convex."),
+        (".select(`people(${names})`).eq('id', id)", "people: which columns ${…} names is not known here"),
         (".insert({})", "title was unique"),
         (".delete().eq('author', a)", "in batches"),
     ],
@@ -270,6 +346,8 @@ def test_what_a_person_has_to_know(tmp_path: Path, code: str, note: str) -> None
     "code",
     [
         ".select().eq(c, 1).single()",
+        ".select('status, score.sum()')",
+        ".select('count()').eq('author', a)",
         ".delete().eq('x', 1)",
         ".update({}).eq(c, 1)",
         ".update({ score: 0 }).gt('score', 5).order('id').limit(1)",

@@ -362,7 +362,7 @@ db.from_("t").select("a")
 '''sb.table("t").delete()'''  # sb.table("t").delete()
 """
     assert [one for one in whats(tmp_path, a__py=code) if not one.startswith("client")] == [
-        "table t: select a where id in ids, or(a.eq.1,b.is.null)",
+        "table t: select a, b where id in ids, or(a.eq.1,b.is.null)",
         'table t: select * where a textSearch "x" maybeSingle with count',
         "table t: upsert a on conflict a, b",
         "auth auth.sign_out: call",

@@ -2,26 +2,38 @@
 
 import pytest
 
-from supavex.usage.finding.selects import Condition, Embed, parse_conditions, parse_select
+from supavex.usage.finding.selects import Condition, Embed, SelectItem, parse_conditions, parse_select
+
+
+def columns(*names: str) -> tuple[SelectItem, ...]:
+    return tuple(map(SelectItem, names))
 
 
 @pytest.mark.parametrize(
-    ("text", "columns", "embeds"),
+    ("text", "expected", "embeds"),
     [
         ("", (), ()),
-        ("*", ("*",), ()),
-        ("id, title:name, data->>x, price::text, amount.sum()", ("id", "name", "data->>x", "price", "amount"), ()),
-        ("author:users(name)", (), (Embed("users", "author", (), ("name",)),)),
-        ("*, users!inner(*)", ("*",), (Embed("users", "", ("inner",), ("*",)),)),
-        ("...users!a_fkey!left(name)", (), (Embed("users", "", ("a_fkey", "left"), ("name",)),)),
-        ("tags(count)", (), (Embed("tags", "", (), ("count",)),)),
-        ("a(b(c),d)\n, e", ("e",), (Embed("a", "", (), ("d",), (Embed("b", "", (), ("c",)),)),)),
-        ("a(b", (), ()),
-        ("${…}, id", ("${…}", "id"), ()),
+        ("*", columns("*"), ()),
+        ("id, t:name, price::text", (SelectItem("id"), SelectItem("name", "t"), SelectItem("price", cast="text")), ()),
+        ("data->>x, n:data->a->0", (SelectItem("data", path="->>x"), SelectItem("data", "n", path="->a->0")), ()),
+        ('"a->b", "x y"::text', (SelectItem("a->b"), SelectItem("x y", cast="text")), ()),
+        (
+            "total:amount.sum(), count()",
+            (SelectItem("total:amount.sum()", aggregate=True), SelectItem("count()", aggregate=True)),
+            (),
+        ),
+        ("author:users(name)", (), (Embed("users", "author", (), columns("name")),)),
+        ("*, users!inner(*)", columns("*"), (Embed("users", "", ("inner",), columns("*")),)),
+        ("...users!a_fkey!left(name)", (), (Embed("users", "", ("a_fkey", "left"), columns("name"), spread=True),)),
+        ("tags(count)", (), (Embed("tags", "", (), columns("count")),)),
+        ("a(b(c),d)\n, e", columns("e"), (Embed("a", "", (), columns("d"), (Embed("b", "", (), columns("c")),)),)),
+        # What can't be read is not nothing: no list at all would be every column.
+        ("a(b", (SelectItem("a(b", known=False),), ()),
+        ("${…}, id", (SelectItem("${…}", known=False), SelectItem("id")), ()),
     ],
 )
-def test_select_lists(text: str, columns: tuple[str, ...], embeds: tuple[Embed, ...]) -> None:
-    assert parse_select(text) == (columns, embeds)
+def test_select_lists(text: str, expected: tuple[SelectItem, ...], embeds: tuple[Embed, ...]) -> None:
+    assert parse_select(text) == (expected, embeds)
 
 
 def test_conditions() -> None:

@@ -65,7 +65,12 @@ def _not_carried(items: list[NotCarried]) -> list[str]:
         by_kind[item.kind].append(item)
     lines = []
     for kind, group in by_kind.items():
-        lines += [f"### {kind} ({len(group)})", "", f"Instead: {group[0].instead}", ""]
+        lines += [
+            f"### {kind} ({len(group)})",
+            "",
+            f"Instead: {' '.join(dict.fromkeys(item.instead for item in group))}",
+            "",
+        ]
         lines += [f"- `{item.where}`" + (f": {_one_line(item.detail)}" if item.detail else "") for item in group]
         lines.append("")
     return lines[:-1]

@@ -59,8 +59,11 @@ def report_lines(proof: Proof) -> list[str]:
     ]
     verdict = {"sample equal": "the sample is equal; this is no proof", "sample differs": "the sample differs"}
     said = "; ".join([verdict.get(proof.verdict, proof.verdict), *proof.all_remarks])
+    compared = f"{counted(matched, 'row')} equal in {fields} fields"
+    if not any(table.rows or table.documents for table in proof.tables) and not proof.wrong:
+        compared = "no rows in the source and no documents in the target"
     lines.append(
-        f"{said}: {counted(matched, 'row')} equal in {fields} fields, "
+        f"{said}: {compared}, "
         f"{counted(rejected, 'row')} rejected and explained, {counted(proof.wrong, 'difference')}; "
         f"as of {proof.taken_at}, in {proof.seconds:.1f} s."
     )

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.deployment.dashboard.documents import document_page
@@ -70,7 +72,20 @@ def routes(host: Host) -> list[BaseRoute]:
         found.append(Route(f"{path}.json", dashboard.page(make, as_json=True)))
         found.append(Route(path, dashboard.page(make, as_json=False)))
     found += [Route(f"/{section}/{{rest:path}}", dashboard.no_such_page) for section in (*SECTIONS, "documents")]
+    found.append(_PageRoute("/{path:path}", dashboard.no_such_page))
     return found
+
+
+class _PageRoute(Route):
+    """A route for browsers alone: whatever else asks for an address that is not there is told so as JSON."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Matches where a person goes to an address, which is none of Convex's protocol."""
+        asks = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        protocol = scope["path"].startswith(("/api/", "/http/"))
+        if not asks or protocol or "text/html" not in Headers(scope=scope).get("accept", ""):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 async def asset(request: Request) -> Response:

@@ -122,9 +122,10 @@ def rehearsal_of(runs: list[Run]) -> Run:
     if not whole:
         raise UsageError(
             "NoRehearsal",
-            "no migration of this project has been measured: there is nothing to plan with.",
-            hint="Rehearse first: `supavex serve` in one terminal, and in another `supavex deploy`, `supavex migrate` "
-            "and `supavex verify`, each with --to http://127.0.0.1:3210 (docs/going-live.md).",
+            "no migration of this project that moved rows has been measured: there is nothing to plan with.",
+            hint="Rehearse first, with the rows of the live database: `supavex deploy`, `supavex migrate` and `supavex "
+            "verify`. With --to and the address of `supavex serve`, Convex's own tools are measured, too "
+            "(docs/going-live.md).",
         )
     return (by_cli or whole)[-1]
 

@@ -38,6 +38,9 @@ class KeptExports:
     damaged: list[Path]
 
 
+_FIRST = "`supavex migrate --to cloud` (or to the URL of a deployment) keeps one, before it imports."
+
+
 def exports_of(project: Settings, to: str | None = None) -> KeptExports:
     """The kept exports of the deployment ``to``; None: of all."""
     folder = Folder(project.migration_folder).path
@@ -77,7 +80,7 @@ def _only_target(folder: Path, export: Path | None) -> str:
         return read_export(export).target
     targets = sorted({kept.target for kept in every_kept_export(folder)})
     if len(targets) != 1:
-        hint = f"--to is one of {', '.join(targets)}." if targets else "supavex migrate --to … keeps one, and imports."
-        many = "exports of several deployments are kept." if targets else "no exports are kept."
+        hint = f"--to is one of {', '.join(targets)}." if targets else _FIRST
+        many = "exports of several deployments are kept." if targets else "no export from before a migration is kept."
         raise UsageError("WhichTarget" if targets else "NothingToRollBack", many, hint=hint)
     return targets[0]

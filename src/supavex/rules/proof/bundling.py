@@ -8,7 +8,9 @@ from importlib import resources
 from pathlib import Path
 
 from supavex.convex_cli.bundling import BUNDLE_NAME, bundle_app, convex_folder_of, inputs_of, stale_because
+from supavex.convex_cli.cli import official_program
 from supavex.deployment.functions.bundle import Bundle, read_bundle
+from supavex.errors import SupavexError
 from supavex.files import STATE_NAME, own_folder
 from supavex.rules.proof.convex import MODULE
 
@@ -43,11 +45,12 @@ def bundle_with_proof(app: Path, *, rules: bool) -> Bundle:
 def made_bundle(app: Path, *, rules: bool = True) -> Bundle:
     """A new bundle of a copy of the app."""
     folder = convex_folder_of(app)
+    official_program(app)
     # Inside of the app: names of shared code say where its packages lie from here, and are the same each time.
     scratch = own_folder(app / STATE_NAME) / "rules-app"
     shutil.rmtree(scratch, ignore_errors=True)
+    copy = scratch / "app"
     try:
-        copy = scratch / "app"
         copy.mkdir(parents=True)
         for path in app.iterdir():
             if path.is_file() and path.suffix == ".json" and path.name not in (BUNDLE_NAME, PROOF_BUNDLE):
@@ -59,5 +62,10 @@ def made_bundle(app: Path, *, rules: bool = True) -> Bundle:
         if rules:
             (copy / folder.relative_to(app) / f"{MODULE}.ts").write_text(_module(), encoding="utf-8")
         return bundle_app(copy)
+    except SupavexError as error:
+        # What is missing is missing in the app, whose copy this is.
+        error.where = error.where and error.where.replace(str(copy), str(app))
+        error.message = error.message.replace(str(copy), str(app))
+        raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from supavex.convex.schema import TableDefinition
 from supavex.usage.advice.code import WIDTH, listed
 from supavex.usage.advice.conditions import absent, key, member, quoted
 from supavex.usage.advice.indexes import Wanted, choose
+from supavex.usage.advice.selected import selected
 from supavex.usage.advice.tables import ColumnSide, TableSide
 from supavex.usage.advice.writer import Writer
 from supavex.usage.finding.selects import Embed
@@ -21,45 +20,28 @@ class Embedding(Writer):
 
     def _embedded(self) -> str:
         """The object for ``row``; empty if it is the row itself."""
-        chosen = self._chosen(self.query.columns, self.side, whole=not self._embeds())
+        own = selected(self.query.columns, self.side, "row", whole=not self._embeds(), note=self._note)
         parts = [part for embed in self._embeds() if (part := self._embed(embed))]
-        if chosen is None and not parts:
+        if own is None and not parts:
             return ""
-        own = ["...row"] if chosen is None else [f"{key(name)}: row{member(name)}" for name in chosen]
-        parts = [*own, *parts]
+        parts = [*(["...row"] if own is None else own), *parts]
         flat = f"{{ {', '.join(parts)} }}" if parts else "{}"
         return flat if len(flat) <= WIDTH else "{\n  " + ",\n  ".join(parts) + ",\n}"
-
-    def _chosen(self, columns: Sequence[str], side: TableSide, *, whole: bool) -> list[str] | None:
-        """The fields of a select list; None for all. ``whole``: the fields of a missing list."""
-        if not columns:
-            return None if whole else []
-        if any(name == "*" or "$" in name or "(" in name for name in columns):
-            return None
-        found: dict[str, None] = {}
-        for name in (name.partition("->")[0].strip('"') for name in columns):
-            column = side.column(name)
-            if name == side.key and column.field != "_id":
-                found["_id"] = None
-            if column.field:
-                found[column.field] = None
-        # A list in a variable is unknown.
-        return list(found) or None
 
     def _mapped(self, rows: str, shape: str) -> str:
         """The expression for ``rows``, each in the shape of :meth:`_embedded`."""
         if not shape:
             return rows
         if "await " not in shape:
-            return f"{rows}.map((row) => ({shape}))"
+            return f"{rows}.map(({'' if shape == '{}' else 'row'}) => ({shape}))"
         return f"await Promise.all({rows}.map(async (row) => ({shape})))"
 
     def _picked(self, found: str, embed: Embed, other: TableSide, *, many: bool) -> str:
         """``found``, one or more documents of another table, reduced to the embedded fields."""
-        fields = self._chosen(embed.columns, other, whole=not embed.embeds)
-        if fields is None or other.definition is None:
+        parts = selected(embed.columns, other, "one", whole=not embed.embeds, note=self._note)
+        if parts is None:
             return found
-        shape = "{ " + ", ".join(f"{key(name)}: one{member(name)}" for name in fields) + " }" if fields else "{}"
+        shape = "{ " + ", ".join(parts) + " }" if parts else "{}"
         if many:
             return f"({found}).map((one) => ({shape}))"
         return f"((one) => one && ({shape}))({found})"
@@ -68,6 +50,12 @@ class Embedding(Writer):
         if embed.embeds:
             inner = ", ".join(one.name for one in embed.embeds)
             self._note(f"{embed.name} holds {inner} in its turn: the same again on its documents.")
+        for column in embed.columns:
+            if not column.known:
+                names = f"which columns {column} names is not known here"
+                self._note(f"{embed.name}: {names}: return the fields that the app needs.")
+            elif column.aggregate and not _counts(embed):
+                self._note(f"Not in this code: {embed.name}({column}): compute it of the documents.")
         own = self.side.column(embed.relation)
         if own.refers_to:
             return self._parent(embed, own)
@@ -84,7 +72,15 @@ class Embedding(Writer):
             names = ", ".join(column.field for column in parents)
             self._note(f"{embed.name}: by which of {names}? ctx.db.get of that one.")
             return ""
+        self._say_inner(embed)
+        if embed.spread:
+            self._note(f"{embed.name}: the spread of many rows makes an array of each column: do it in code.")
+            return ""
         return self._children(embed, other)
+
+    def _say_inner(self, embed: Embed) -> None:
+        if "inner" in embed.hints:
+            self._note(f"Not in this code: {embed.relation}!inner leaves out the rows that have none.")
 
     def _column_names(self) -> list[str]:
         if self.side.plan is not None:
@@ -94,8 +90,16 @@ class Embedding(Writer):
     def _parent(self, embed: Embed, column: ColumnSide) -> str:
         at = f"row{member(column.field)}"
         got = f"{at} ? await ctx.db.get({at}) : null" if absent(column) else f"await ctx.db.get({at})"
-        others = self.sides.of_target(column.refers_to)
-        return f"{key(embed.name)}: {self._picked(got, embed, others[0], many=False) if others else got}"
+        if absent(column):
+            self._say_inner(embed)
+        picked = self._picked(got, embed, self._other(column.refers_to), many=False)
+        return f"...({picked})" if embed.spread else f"{key(embed.name)}: {picked}"
+
+    def _other(self, target: str) -> TableSide:
+        """The side of a Convex table that may have no source table: names alone tell its fields then."""
+        tables = self.sides.schema.tables if self.sides.schema is not None else {}
+        known = self.sides.of_target(target)
+        return known[0] if known else TableSide(target, "existing", target, definition=tables.get(target))
 
     def _children(self, embed: Embed, other: TableSide) -> str:
         assert other.definition is not None
@@ -108,7 +112,7 @@ class Embedding(Writer):
             return self._through(embed, other)
         name = next((n for n in names if any(n in hint for hint in embed.hints)), names[0])
         rows = self._of_row(other.target, other.definition, name, embed)
-        counted = f"({rows}).length" if embed.columns == ("count",) else self._picked(rows, embed, other, many=True)
+        counted = f"[{{ count: ({rows}).length }}]" if _counts(embed) else self._picked(rows, embed, other, many=True)
         return f"{key(embed.name)}: {counted}"
 
     def _of_row(self, table: str, definition: TableDefinition, name: str, embed: Embed) -> str:
@@ -137,11 +141,16 @@ class Embedding(Writer):
             return ""
         name, definition, here_field, there_field = found[0]
         rows = self._of_row(name, definition, here_field, embed)
-        if embed.columns == ("count",):
-            return f"{key(embed.name)}: ({rows}).length"
+        if _counts(embed):
+            return f"{key(embed.name)}: [{{ count: ({rows}).length }}]"
         got = f"await Promise.all(({rows}).map((one) => ctx.db.get(one{member(there_field)})))"
-        fields = self._chosen(embed.columns, other, whole=not embed.embeds)
-        if fields is not None:
-            shape = "{ " + ", ".join(f"{key(name)}: one{member(name)}" for name in fields) + " }" if fields else "{}"
+        parts = selected(embed.columns, other, "one", whole=not embed.embeds, note=self._note)
+        if parts is not None:
+            shape = "{ " + ", ".join(parts) + " }" if parts else "{}"
             got = f"({got}).map((one) => one && ({shape}))"
         return f"{key(embed.name)}: {got}"
+
+
+def _counts(embed: Embed) -> bool:
+    """Whether the number of the rows is asked for, and not the rows."""
+    return [str(column) for column in embed.columns] in (["count"], ["count()"])

@@ -129,19 +129,27 @@ class Writer:
 
     def say_columns(self) -> None:
         """Notes the field of each column that the query names, if its name differs or it has none."""
-        named = [name for name in self.query.columns if name != "*" and "(" not in name and "$" not in name]
-        named += [name for name, _ in self.query.order]
-        for payload in [self.query.payload, *(self.query.payload.items if self.query.payload is not None else ())]:
+        query = self.query
+        columns = () if query.head else query.columns
+        for column in columns:
+            if column.aggregate:
+                self.hopeless = True
+                self._note(f"No code: {column}: read the rows and compute it, or use the aggregate component.")
+            elif not column.known:
+                self._note(f"Which columns {column} names is not known here: return the fields that the app needs.")
+        named = [column.name for column in columns if column.known and not column.aggregate and column.name != "*"]
+        named += [name.partition("->")[0].strip('"') for name, _ in query.order]
+        for payload in [query.payload, *(query.payload.items if query.payload is not None else ())]:
             named += [name for name, _ in payload.fields] if payload is not None else []
-        for name in dict.fromkeys(name.partition("->")[0].strip('"') for name in named if name):
-            if not name.replace("_", "").isalnum() or any(name == embed.alias for embed in self.query.embeds):
+        for name in dict.fromkeys(name for name in named if name):
+            if not name.replace("_", "").isalnum() or any(name == embed.alias for embed in query.embeds):
                 continue
-            column = self.side.column(name)
-            if not column.field:
-                if not any(f"{name} {column.why}" in note for note in self.result.notes):
-                    self._note(f"{name} {column.why}.")
-            elif column.field not in (name, "_id"):
-                self._note(f"{name} is {column.field} in Convex.")
+            column_side = self.side.column(name)
+            if not column_side.field:
+                if not any(f"{name} {column_side.why}" in note for note in self.result.notes):
+                    self._note(f"{name} {column_side.why}.")
+            elif column_side.field not in (name, "_id"):
+                self._note(f"{name} is {column_side.field} in Convex.")
 
     def _wanted(self, conditions: Sequence[Condition]) -> Wanted:
         equal = tuple(dict.fromkeys(c.column.field for c in conditions if c.is_equal and c.column.field != "_id"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from supavex.usage.finding.bindings import Step
-from supavex.usage.finding.selects import Condition, Embed, parse_conditions, parse_select
+from supavex.usage.finding.selects import Condition, Embed, SelectItem, parse_conditions, parse_select
 from supavex.usage.finding.values import Value
 
 OPERATIONS = ("select", "insert", "upsert", "update", "delete")
@@ -63,7 +63,7 @@ class Query:
     #: Empty if the chain ends before it names one.
     operation: str = ""
     #: The columns of the select list; empty for all.
-    columns: tuple[str, ...] = ()
+    columns: tuple[SelectItem, ...] = ()
     #: The rows of other tables in the select list.
     embeds: tuple[Embed, ...] = ()
     filters: list[Filter] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Query:
         """The query on one line, in SQL's words."""
         parts = [self.operation or "a query that is built here"]
         if self.operation == "select":
-            names = [*self.columns, *(f"{embed.name}(…)" for embed in self.embeds)]
+            names = [*map(str, self.columns), *(f"{embed.name}(…)" for embed in self.embeds)]
             parts = ["count" if self.head else f"select {', '.join(names) or '*'}"]
         elif self.payload is not None and self.payload.kind == "object" and self.payload.fields:
             names = [name for name, _ in self.payload.fields] + ([] if self.payload.whole else ["…"])
@@ -147,7 +147,7 @@ def _read(query: Query, name: str, arguments: tuple[Value, ...], *, negated: boo
     first = arguments[0] if arguments else None
     options = arguments[-1] if arguments and arguments[-1].kind == "object" else None
     if name in OPERATIONS:
-        _operation(query, name, first, options)
+        _operation(query, name, arguments, options)
     elif name in ("filter", "not", "or", "match") or name in _FILTERS:
         query.filters += _filters(name, arguments, negated=negated, maybe=maybe)
     elif name == "order":
@@ -174,21 +174,24 @@ def _read(query: Query, name: str, arguments: tuple[Value, ...], *, negated: boo
         query.others.append(name)
 
 
-def _operation(query: Query, name: str, first: Value | None, options: Value | None) -> None:
+def _operation(query: Query, name: str, arguments: tuple[Value, ...], options: Value | None) -> None:
     if options is not None:
         count, head = options.field("count"), options.field("head")
         query.count = count.text or "?" if count is not None else query.count
         query.head = query.head or (head is not None and head.text == "true")
     if name == "select":
-        text = first.text if first is not None and first.kind in ("text", "template") else ""
-        query.columns, query.embeds = parse_select(text)
-        if first is not None and first.kind not in ("text", "template", "object"):
-            query.columns = (first.source,)
+        query.columns, query.embeds = (), ()
+        for one in arguments:  # of Python, one argument for each column, too
+            if one.kind in ("text", "template"):
+                columns, embeds = parse_select(one.text)
+                query.columns, query.embeds = query.columns + columns, query.embeds + embeds
+            elif one.kind not in ("object", "null"):
+                query.columns += (SelectItem(one.source, known=False),)
         query.returning = bool(query.operation)
         query.operation = query.operation or "select"
         return
     query.operation = name
-    query.payload = first
+    query.payload = arguments[0] if arguments else None
     if name == "upsert" and options is not None:
         conflict = options.field("onConflict", "on_conflict")
         ignored = options.field("ignoreDuplicates", "ignore_duplicates")

@@ -14,9 +14,9 @@ _DEPTH = 8
 _LONGEST = 20_000
 _LONGEST_PART = 500
 _EMBED = re.compile(r"\s*(?:(?P<alias>[\w$]+)\s*:\s*)?(?P<spread>\.\.\.)?(?P<name>[\w$.]+)(?P<hints>(?:![\w$]+)*)\s*\Z")
-_COLUMN = re.compile(
-    r"\s*(?:(?P<alias>[^:()]+?)\s*:(?!:)\s*)?(?P<name>[^:()]+?)(?:::\w+)?(?:\.\w+\(\))?(?:::\w+)?\s*\Z"
-)
+_COLUMN = re.compile(r"\s*(?:(?P<alias>[^:()]+?)\s*:(?!:)\s*)?(?P<name>[^:()]+?)(?:::(?P<cast>[\w \[\]]+))?\s*\Z")
+#: A sum over rows: ``amount.sum()``, ``count()``.
+_AGGREGATE = re.compile(r"(?:[^:()]+:\s*)?(?:[^:()]+(?:::\w+)?\.)?(?:avg|count|max|min|sum)\(\)(?:::\w+)?\s*\Z")
 _CONDITION = re.compile(
     r"\s*(?P<column>[\w$.>\-]+?)\.(?P<negated>not\.)?(?P<operator>[a-z]+)(?:\((?P<how>[\w$]+)\))?\.(?P<value>.*)\Z",
     re.S,
@@ -25,14 +25,36 @@ _GROUP = re.compile(r"\s*(?:not\.)?(?:and|or)\s*\(", re.I)
 
 
 @dataclass(frozen=True, slots=True)
+class SelectItem:
+    """An item of a select list: ``alias:name->path::cast``."""
+
+    #: The column, or the source text if the item is unknown.
+    name: str
+    alias: str = ""
+    #: The type that the value is cast to.
+    cast: str = ""
+    #: The path inside JSON, with its arrows.
+    path: str = ""
+    #: False for an item that the code makes at run time.
+    known: bool = True
+    #: True for a value of many rows: ``amount.sum()``.
+    aggregate: bool = False
+
+    def __str__(self) -> str:
+        alias, cast = f"{self.alias}:" if self.alias else "", f"::{self.cast}" if self.cast else ""
+        return f"{alias}{self.name}{self.path}{cast}"
+
+
+@dataclass(frozen=True, slots=True)
 class Embed:
-    """Embedded rows of another table: ``alias:relation!hint(columns)``."""
+    """Embedded rows of another table: ``alias:relation!hint(columns)``. ``spread``: its fields are the row's own."""
 
     relation: str
     alias: str = ""
     hints: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
+    columns: tuple[SelectItem, ...] = ()
     embeds: tuple[Embed, ...] = ()
+    spread: bool = False
 
     @property
     def name(self) -> str:
@@ -50,23 +72,34 @@ class Condition:
     negated: bool = False
 
 
-def parse_select(text: str, depth: int = 0) -> tuple[tuple[str, ...], tuple[Embed, ...]]:
-    """The columns and embedded tables of a select list. Of an invalid text: the parts that can be read."""
+def parse_select(text: str, depth: int = 0) -> tuple[tuple[SelectItem, ...], tuple[Embed, ...]]:
+    """The columns and embedded tables of a select list. A part that can't be read is an unknown column."""
     columns, embeds = [], []
     for part in _split(text[:_LONGEST]):
         head, bracket, rest = part.partition("(")
         found = _EMBED.match(head) if bracket and len(head) < _LONGEST_PART else None
-        if found and rest.rstrip().endswith(")") and depth < _DEPTH and not found["name"].endswith(")"):
-            inside = rest.rstrip()[:-1]
-            if "." in found["name"] and not inside:  # It is an aggregate: amount.sum().
-                columns.append(found["name"].partition(".")[0])
-                continue
-            names, deeper = parse_select(inside, depth + 1)
+        if len(part) < _LONGEST_PART and _AGGREGATE.match(part):
+            columns.append(SelectItem(part, aggregate=True))
+        elif found and rest.rstrip().endswith(")") and depth < _DEPTH:
+            names, deeper = parse_select(rest.rstrip()[:-1], depth + 1)
             hints = tuple(hint for hint in found["hints"].split("!") if hint)
-            embeds.append(Embed(found["name"], found["alias"] or "", hints, names, deeper))
-        elif column := _COLUMN.match(part[:_LONGEST_PART]):
-            columns.append(column["name"])
+            spread = bool(found["spread"])
+            embeds.append(Embed(found["name"], found["alias"] or "", hints, names, deeper, spread))
+        else:
+            columns.append(_column(part[:_LONGEST_PART]))
     return tuple(columns), tuple(embeds)
+
+
+def _column(part: str) -> SelectItem:
+    found = _COLUMN.match(part)
+    if found is None or "${" in part:
+        return SelectItem(part, known=False)
+    # What a quoted name holds is the name.
+    whole = found["name"]
+    if whole.startswith('"') and whole.endswith('"') and len(whole) > 2:
+        return SelectItem(whole.strip('"'), (found["alias"] or "").strip('"'), found["cast"] or "")
+    name, arrow, path = whole.partition("->")
+    return SelectItem(name.strip(' "'), (found["alias"] or "").strip('"'), (found["cast"] or "").strip(), arrow + path)
 
 
 def parse_conditions(text: str) -> tuple[Condition, ...] | None:
