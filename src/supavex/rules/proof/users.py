@@ -50,7 +50,7 @@ class Chosen:
 
 
 def choose_users(connection: psycopg.Connection, plan: Plan, numbers: Mapping[str, int], count: int | None) -> Chosen:
-    """Nobody, and ``count`` users (None: all), first one of each kind.
+    """The user ``nobody`` and ``count`` signed-in users (None: all), first one of each kind.
 
     A user's kind is the set of columns with the user's id, with the other short values of those rows (roles, states),
     and the keys and texts of the app_metadata.
