@@ -22,6 +22,7 @@ from supavex.deployment.functions.bundle import bundle_of
 from supavex.deployment.functions.in_process import FunctionFailed
 from supavex.deployment.functions.scheduler import due_jobs
 from supavex.deployment.functions.scheduling import cancelled
+from supavex.deployment.runtime.runner import Modules, Runner
 from supavex.deployment.server.imports import ImportJob, perform
 from supavex.deployment.transfer.exporting import export_snapshot
 from supavex.deployment.transfer.importing import Mode
@@ -125,6 +126,55 @@ def test_a_component_sees_the_variables_that_it_is_given(deployment: Deployment)
     assert deployment.run("app:seen") == ["EUR", None, None, site]
     deployment.set_environment({"KEY": "k", "CURRENCY": "USD"})
     assert deployment.run("app:seen") == ["EUR", "k", None, site]
+
+
+# A component that wants more than its own
+
+
+@pytest.fixture
+def guarded(deployment: Deployment) -> Deployment:
+    deployment.set_environment({"KEY": "k-of-the-app"})
+    deployment.insert("notes", {"text": "of the app"})
+    return deployment
+
+
+def test_built_in_objects_that_a_component_changes_are_its_own(guarded: Deployment):
+    for _ in range(2):  # and nothing of it is there for the next call
+        found = guarded.run("guarded:goesOn")
+        assert isinstance(found, dict)
+        harvested = found.pop("harvested")
+        assert found == {"planted": [True, True], "texts": ["of the app"], "key": "k-of-the-app", "same": True}
+        assert harvested == {"seen": None, "theirs": None, "key": None, "polluted": False}
+
+
+@pytest.mark.parametrize("how", ["then", "getter", "toJSON", "proxy", "thrown object", "thrown proxy", "thrown error"])
+def test_what_a_component_gives_or_throws_is_text_to_its_caller(guarded: Deployment, how: str):
+    plain = [True, "string"]
+    assert guarded.run("guarded:gets", {"how": how}) in (plain, [True, [], False])
+
+
+def test_a_component_asks_for_nothing_that_is_the_apps(guarded: Deployment):
+    found = guarded.run("guarded:asked")
+    assert isinstance(found, list) and len(found) == 7
+    assert found == ["null", '{"value":null,"done":true}', *["refused"] * 5]
+    assert notes(guarded) == ["of the app", "of the app"]
+
+
+def test_a_call_takes_a_process_for_each_component_that_is_in_it(guarded: Deployment):
+    """One for the app and one for the component; the app's own functions run where their caller does."""
+    runners = guarded.functions._runners
+    taken: list[int] = []
+    take = runners.take
+
+    def counted(modules: Modules, purpose: object = None, held: int = 0) -> Runner:
+        taken.append(held)
+        return take(modules, purpose, held)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runners, "take", counted)
+        guarded.run("app:callBack", {"text": "hello"})  # into the component, and from there into the app
+        guarded.run("app:reads", {"id": guarded.insert("notes", {"text": "b"})})
+    assert taken == [0, 1, 0]
 
 
 def test_what_a_subscription_reads_of_a_component_is_noticed(deployment: Deployment):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from supavex.convex.ids import decode_id
 from supavex.deployment import Deployment
-from supavex.deployment.database.engine import Conflict
+from supavex.deployment.database.commits import Conflict
 from supavex.deployment.database.plans import plan_query
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.outcome import Outcome, conflict_failure

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from supavex.deployment.runtime.runner import Runner, Runners
+from supavex.deployment.runtime.runner import _WAITS, Runner, Runners
 from tests.official.served import wait_until
 
 from .app import App, value_of
@@ -78,6 +78,23 @@ def test_of_many_calls_in_turn_one_process_makes_itself_ready_while_another_runs
             assert app.run("quiet:counted") == [1, 1]
         wait_until(lambda: len(runners._idle) == 2)
         assert app.run("quiet:counted") == [1, 1]
+    finally:
+        runners.close()
+
+
+def test_calls_that_find_a_process_at_rest_make_no_other_one(app: App, monkeypatch: pytest.MonkeyPatch):
+    rested, made, runners = False, list[object](), Runners()
+    monkeypatch.setattr(Runner, "rested", lambda self: rested)
+    monkeypatch.setattr(runners, "_add", made.append)
+    try:
+        app.functions._runners = runners
+        for _ in range(40):
+            app.run("quiet:counted")
+        wait_until(lambda: len(made) == 1)  # it is made where nobody waits
+        runners._waited, rested = len(made) * _WAITS, True
+        for _ in range(10):
+            app.run("quiet:counted")
+        assert len(made) == 1
     finally:
         runners.close()
 

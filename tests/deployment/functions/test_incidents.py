@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from supavex.convex.values import InvalidValue
-from supavex.deployment.database.engine import Conflict
+from supavex.deployment.database.commits import Conflict
 from supavex.deployment.functions import operations
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.identity import ADMIN

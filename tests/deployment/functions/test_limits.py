@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from supavex.deployment.database import usage
-from supavex.deployment.functions import running
+from supavex.deployment.functions import processes
 
 from .app import App
 
@@ -103,7 +103,7 @@ def test_time_that_operations_take_is_not_the_functions(app: App, monkeypatch: p
     app.functions.query_seconds = 0.5
     app.run("limits:queries", count=1500.0)
     assert "timed out" in app.fails("wild:endless", how="loop").message
-    monkeypatch.setattr(running, "_OPERATIONS", 200)
+    monkeypatch.setattr(processes, "_OPERATIONS", 200)
     assert "timed out" in app.fails("limits:asking").message, "but it is bounded"
 
 

@@ -117,3 +117,19 @@ class CommitLog:
                 if until is None or commit.ts <= until:
                     newer.append(commit)
         return next((commit for commit in newer if reads.touched_by(commit)), None)
+
+
+class Conflict(Exception):
+    """What a transaction has read was written by another one before its commit: run it again.
+
+    ``table``: whose documents; ``document``: the id of the one that was written; ``source``: the mutation that wrote
+    it. Each is None where it is not known.
+    """
+
+    def __init__(self, table: str | None = None, document: str | None = None, source: str | None = None) -> None:
+        super().__init__(table)
+        self.table, self.document, self.source = table, document, source
+
+
+class Abandoned(Exception):
+    """Whoever commits has found, at the commit, that there is nothing to be committed any more."""

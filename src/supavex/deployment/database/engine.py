@@ -22,7 +22,7 @@ from supavex.convex.order_keys import index_key, order_key
 from supavex.deployment.database import search_indexes
 from supavex.deployment.database.catalog import SYSTEM_INDEXES, SYSTEM_NUMBERS, Catalog
 from supavex.deployment.database.clock import Clock
-from supavex.deployment.database.commits import CATALOG, FILES, Commit, CommitLog, ReadSet
+from supavex.deployment.database.commits import CATALOG, FILES, Commit, CommitLog, Conflict, ReadSet
 from supavex.deployment.database.store import BUSY_SECONDS, Store, StoredTable, TableIndexes, stored_text
 from supavex.deployment.database.stored_files import Files
 from supavex.deployment.database.transaction import Transaction, Written
@@ -35,27 +35,11 @@ _MAX_LOG_BYTES = 16 << 20
 _DRAIN_SECONDS, _DRAIN_AGAIN_SECONDS = 1.0, 5.0
 
 
-class Conflict(Exception):
-    """What a transaction has read was written by another one before its commit: run it again.
-
-    ``table``: whose documents; ``document``: the id of the one that was written; ``source``: the mutation that wrote
-    it. Each is None where it is not known.
-    """
-
-    def __init__(self, table: str | None = None, document: str | None = None, source: str | None = None) -> None:
-        super().__init__(table)
-        self.table, self.document, self.source = table, document, source
-
-
-class Abandoned(Exception):
-    """Whoever commits has found, at the commit, that there is nothing to be committed any more."""
-
-
 class Snapshot:
-    """The file as it was at ``ts``. Shared by everybody who reads at that moment; see :meth:`Engine.snapshot`."""
+    """The file as it was at ``ts``, shared by all who read then: :meth:`Engine.snapshot`, :meth:`Engine.foreign`."""
 
-    def __init__(self, connection: sqlite3.Connection, catalog: Catalog, ts: int) -> None:
-        self.connection, self.catalog, self.ts = connection, catalog, ts
+    def __init__(self, connection: sqlite3.Connection, catalog: Catalog, ts: int, foreign: int | None = None) -> None:
+        self.connection, self.catalog, self.ts, self.foreign = connection, catalog, ts, foreign
         self.users = 0
 
 
@@ -77,6 +61,8 @@ class Engine:
         self._readers: list[sqlite3.Connection] = []
         self._current: Snapshot | None = None
         self._catalog: tuple[tuple[int, int], Catalog] | None = None
+        #: With what of :meth:`foreign` and of the file's shape the catalog is known to be right.
+        self._right: tuple[int, int] | None = None
         #: Called after each commit, in the thread that made it.
         self.listeners: list[Callable[[Commit], None]] = []
         self.files = Files(self._store, path.parent)
@@ -106,16 +92,24 @@ class Engine:
     def notice(self) -> None:
         """Checks whether other processes have written to the file."""
         with self._lock:
-            commit = self._noticed_if_free()
+            commit = self._if_free(self._noticed)
         if commit is not None:
             self._tell(commit)
 
-    def _noticed_if_free(self) -> Commit | None:
+    def foreign(self) -> int | None:
+        """A number that changes when another connection writes to the file; None if a look at it would have to wait.
+
+        Every push has a connection of its own. While the number stays, the functions and components do.
+        """
+        with self._lock:
+            return self._if_free(lambda: self._version if self._data_version() == self._version else None)
+
+    def _if_free(self, look: Callable[[], T | None]) -> T | None:
         # A commit may be waiting for another process's; it looks by itself, and nobody has to wait for it here.
         if not self._writing.acquire(blocking=False):
             return None
         try:
-            return self._noticed()
+            return look()
         finally:
             self._writing.release()
 
@@ -143,7 +137,7 @@ class Engine:
         """
         with self._lock:
             self._ended.wait_for(lambda: not self._draining, _DRAIN_SECONDS)
-            commit = self._noticed_if_free()
+            commit = self._if_free(self._noticed)
             if self._current is None or self._current.ts != self.log.last:
                 self._current = self._taken()
             snapshot = self._current
@@ -197,10 +191,14 @@ class Engine:
     def _taken(self) -> Snapshot:
         connection = self._readers.pop() if self._readers else self._reader()
         connection.execute("BEGIN")
-        version = Catalog.version(connection)  # the first read is what fixes the moment
-        if self._catalog is None or self._catalog[0] != version:
-            self._catalog = version, Catalog(connection)
-        return Snapshot(connection, self._catalog[1], self.log.last)
+        (shape,) = connection.execute("PRAGMA schema_version").fetchone()  # the first read is what fixes the moment
+        foreign = self.foreign()
+        if self._catalog is None or foreign is None or self._right != (foreign, shape):
+            version = Catalog.version(connection)
+            if self._catalog is None or self._catalog[0] != version:
+                self._catalog = version, Catalog(connection)
+            self._right = None if foreign is None else (foreign, shape)
+        return Snapshot(connection, self._catalog[1], self.log.last, foreign)
 
     def _reader(self) -> sqlite3.Connection:
         uri = f"{self.path.absolute().as_uri()}?mode=ro"

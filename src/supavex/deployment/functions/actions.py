@@ -56,8 +56,8 @@ def run_action(functions: TransactionFunctions, call: Call, action: Callable[[Ca
         # An action may take minutes. From here on, its arguments are kept only as text.
         call.args = None
         call.taken()
-        with functions.runner(app, function) as leased:
-            run = _ActionRun(functions, action, app, leased.runner, call, outcome, function.component)
+        with functions.runner(app, function) as runner:
+            run = _ActionRun(functions, action, app, runner, call, outcome, function.component)
             value = run.until_done(request)
         # Tables may have been made since the action began.
         with functions.engine.snapshot() as snapshot:
@@ -111,8 +111,8 @@ def run_http_action(
             "streamId": "body" if request.has_body else None,
         }
         outcome.component = component.path
-        with functions.runner(app) as leased:
-            run = _ActionRun(functions, action, app, leased.runner, call, outcome, component, exchange)
+        with functions.runner(app) as runner:
+            run = _ActionRun(functions, action, app, runner, call, outcome, component, exchange)
             outcome.value = run.until_done(start)
     return outcome
 

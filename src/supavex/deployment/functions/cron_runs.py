@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from supavex.convex.ids import encode_id, new_internal_id
-from supavex.deployment.database.engine import Abandoned
+from supavex.deployment.database.commits import Abandoned
 from supavex.deployment.functions.app import canonical
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.crons import RUNS_NUMBER, CronJob, cron_jobs

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from supavex.deployment.functions.actions import HttpRequest, run_action, run_http_action
-from supavex.deployment.functions.app import canonical
+from supavex.deployment.functions.app import Kind, canonical
 from supavex.deployment.functions.call import Arguments, Call
 from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.incidents import recorded
@@ -22,14 +22,14 @@ class Functions(TransactionFunctions):
     def run(self, call: Call) -> Outcome:
         """Runs a function of any kind."""
         found = Outcome(canonical(call.path), "Query", component=call.component)
-        with recorded(found, self.query_seconds), self.engine.snapshot() as snapshot:
-            function = self.app(snapshot).find(call.path, call.component)
-            found.kind = "Query" if function is None else function.kind.capitalize()
-            if found.kind == "Query":
-                return self.query(call, snapshot)
+        with recorded(found, self.query_seconds):
+            function = self.find(call.path, call.component)
+            kind: Kind = "query" if function is None else function.kind
         if found.failure is not None:
             return self.told(found)
-        return self.mutation(call) if found.kind == "Mutation" else self.action(call)
+        if kind == "query":
+            return self.query(call)
+        return self.mutation(call) if kind == "mutation" else self.action(call)
 
     def action(self, call: Call) -> Outcome:
         """Runs an action. Its queries and mutations are separate transactions."""

@@ -37,14 +37,10 @@ def run_now(functions: Functions, path: str, args: dict[str, Value], user: Mappi
             identity = Identity(admin=True, user=acting(user))
         except ValueError as error:
             raise UsageError("InvalidIdentity", f"{error}.") from None
-    with functions.engine.snapshot() as snapshot:
-        found = functions.app(snapshot).find(path)
-        if found is not None:
-            args = dict(coerce(args, AnyValue() if found.args is None else found.args))
-        call = Call(path, to_internal_json(args), identity, internal=True)
-        outcome = functions.query(call, snapshot) if found is None or found.kind == "query" else None
-    if outcome is None:
-        outcome = functions.run(call)
+    found = functions.find(path)
+    if found is not None:
+        args = dict(coerce(args, AnyValue() if found.args is None else found.args))
+    outcome = functions.run(Call(path, to_internal_json(args), identity, internal=True))
     if outcome.failure is not None:
         raise FunctionFailed(outcome)
     text = outcome.value or "null"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from supavex.deployment.database.engine import Abandoned, Conflict
+from supavex.deployment.database.commits import Abandoned, Conflict
 from supavex.deployment.functions.outcome import Failure, Outcome
 from supavex.deployment.runtime.runner import RunnerLost
 from supavex.errors import SupavexError

@@ -38,15 +38,14 @@ def run_inline(functions: Functions, path: str, source: str, call: Call) -> Outc
             module, "default", "query", False, _ANYTHING, _ANYTHING, False, replace(component, definition="")
         )
         linked = link(module, _IMPORTED.sub('"./wrappers.js"', source))
-        with functions.runner(app) as leased:
-            runner = leased.runner
+        with functions.runner(app) as runner:
             try:
                 runner.ready()
                 runner.load(script("inline.js"), b"R")
                 runner.load(linked.script())
                 with transaction.within(component.id):
-                    run = TransactionRun(functions, app, runner, transaction, call, outcome)
-                    outcome.value = run.outermost(function, call)
+                    run = TransactionRun(functions, app, transaction, call, outcome)
+                    outcome.value = run.outermost(function, runner)
             finally:
                 runner.kill()  # The process has a module that belongs to no push.
     return outcome

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from supavex.deployment.database.commits import ReadSet
-from supavex.deployment.database.engine import Conflict
+from supavex.deployment.database.commits import Conflict, ReadSet
 from supavex.deployment.functions.app import App
 
 MAX_LOG_LINES, MAX_LOG_LENGTH = 256, 32_768

@@ -8,16 +8,19 @@ from __future__ import annotations
 import json
 import random
 import secrets
+import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from supavex.convex.values import InvalidValue, to_internal_json
-from supavex.deployment.database.engine import Conflict, Engine, Snapshot
+from supavex.deployment.database.commits import Conflict
+from supavex.deployment.database.engine import Engine, Snapshot
 from supavex.deployment.database.paging import InvalidCursor
 from supavex.deployment.database.transaction import Transaction
 from supavex.deployment.functions import storage
@@ -34,10 +37,11 @@ from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.operations import answer
 from supavex.deployment.functions.outcome import Failure, Outcome, conflict_failure, failure_of, logged
 from supavex.deployment.functions.outgoing import permitted
+from supavex.deployment.functions.processes import Leased, Processes
 from supavex.deployment.functions.references import named
 from supavex.deployment.functions.syscalls import Frame, Services, parsed, understood
 from supavex.deployment.functions.turns import Turns
-from supavex.deployment.runtime.runner import AT_ONCE, Runner, RunnerLost, Runners
+from supavex.deployment.runtime.runner import AT_ONCE, Modules, Runner, RunnerLost, Runners
 from supavex.errors import SupavexError
 
 #: The most processor seconds of a query or a mutation, and the most wall-clock and processor seconds of an action, as
@@ -46,9 +50,6 @@ QUERY_SECONDS, ACTION_SECONDS, ACTION_CPU_SECONDS = 1.0, 600.0, 60.0
 _RETRIES = 20
 #: The number of conflicts after which a mutation runs alone. Only writers other than mutations can then conflict.
 _ALONE_AFTER = 3
-#: Convex does not count the time that its operations take. Here each costs the function's process something, too: so
-#: many seconds are not counted for one, of so many at most, for a function may ask without end.
-_OPERATION_SECONDS, _OPERATIONS = 0.001, 20_000
 _DEPTH = 8
 
 #: Makes, for an outcome, the function that writes to the file in the commit at a timestamp.
@@ -81,7 +82,8 @@ class TransactionFunctions:
         self.services = services or Services()
         self._own_runners = runners is None
         self._runners = runners or Runners()
-        self._app: App | None = None
+        #: The app that was pushed last, and with what of :meth:`Engine.foreign` it is known to be that.
+        self._app: tuple[int | None, App] | None = None
         #: Set where nothing is waited for any more.
         self.closing = threading.Event()
         #: Limits queries and mutations to the number of processes. They never wait for each other.
@@ -111,17 +113,28 @@ class TransactionFunctions:
 
     def app(self, snapshot: Snapshot) -> App:
         """The app as it was at the moment of ``snapshot``."""
+        known = self._app
+        if known is not None and snapshot.foreign is not None and known[0] == snapshot.foreign:
+            return known[1]
         version = App.version_of(snapshot.connection)
-        if self._app is None or self._app.version != version:
-            self._app = App(snapshot.connection, version)
-        return self._app
+        app = known[1] if known is not None and known[1].version == version else App(snapshot.connection, version)
+        self._app = snapshot.foreign, app
+        return app
+
+    def find(self, path: str, component: str = "") -> Function | None:
+        """The function that a path names now; see :meth:`App.find`."""
+        known, foreign = self._app, self.engine.foreign()
+        if known is not None and foreign is not None and known[0] == foreign:
+            return known[1].find(path, component)
+        with self.engine.snapshot() as snapshot:
+            return self.app(snapshot).find(path, component)
 
     def warm(self) -> None:
         """Prepares a process for the pushed functions."""
         with self.engine.snapshot() as snapshot:
             app = self.app(snapshot)
             if app.functions:
-                self._runners.warm(app.version, app.scripts, permitted(self.services.fetch_hosts))
+                self._runners.warm(self._modules(app))
 
     # Calls from outside
 
@@ -130,7 +143,7 @@ class TransactionFunctions:
         outcome = Outcome(canonical(call.path), "Query", component=call.component)
         with recorded(outcome, self.query_seconds), self.gate, ExitStack() as stack:
             at = snapshot or stack.enter_context(self.engine.snapshot())
-            self._in_transaction(call, outcome, self.engine.begin(at))
+            self._in_transaction(call, outcome, self.engine.begin(at), self.app(at))
         return self.told(outcome)
 
     def mutation(self, call: Call, also: Also | None = None, job: JobWrites | None = None) -> Outcome:
@@ -166,7 +179,7 @@ class TransactionFunctions:
                 job.begin(transaction)
             begun = transaction.mark()
             with recorded(outcome, self.query_seconds):
-                self._in_transaction(call, outcome, transaction)
+                self._in_transaction(call, outcome, transaction, self.app(snapshot))
             if outcome.failure is not None:
                 transaction.go_back(begun)
             if job is not None:
@@ -184,26 +197,27 @@ class TransactionFunctions:
             listener(outcome)
         return outcome
 
-    def _in_transaction(self, call: Call, outcome: Outcome, transaction: Transaction) -> None:
+    def _in_transaction(self, call: Call, outcome: Outcome, transaction: Transaction, app: App) -> None:
         """Runs a query or a mutation; its result is the value of ``outcome``. The caller holds the gate."""
         kind: Kind = "mutation" if outcome.kind == "Mutation" else "query"
         outcome.ts = outcome.read_at = transaction.ts
         outcome.request_id = call.request_id or outcome.request_id
         outcome.reads = transaction.reads
-        app = self.app(snapshot_of(transaction))
         function = checked(app, call, kind)
         outcome.path = function.path
         with transaction.within(function.component.id):
             check_arguments(function, call.args, transaction)
-            with self.runner(app) as leased:
-                run = TransactionRun(self, app, leased.runner, transaction, call, outcome)
-                outcome.value = run.outermost(function, call)
+            with self.runner(app, function) as runner:
+                outcome.value = TransactionRun(self, app, transaction, call, outcome).outermost(function, runner)
 
-    def runner(self, app: App, function: Function | None = None) -> Leased:
-        """A process for one call, given back when the block ends. One for Node runs that call alone."""
-        if function is not None and function.node:
-            return Leased(None, app, permitted(self.services.fetch_hosts))
-        return Leased(self._runners, app, permitted(self.services.fetch_hosts))
+    def _modules(self, app: App, *, node: bool = False) -> Modules:
+        scripts = app.node_scripts if node else app.scripts
+        return Modules(app.version, scripts, permitted(self.services.fetch_hosts))
+
+    def runner(self, app: App, function: Function | None = None, held: int = 0) -> Leased:
+        """A process for one call, given back when the block ends. ``held``: how many the call has already."""
+        node = function is not None and function.node
+        return Leased(self._runners, self._modules(app, node=node), function, held)
 
     def start_request(self, app: App, function: Function, call: Call, snapshot: Snapshot) -> dict[str, Any]:
         """The description of a function for the process that runs it."""
@@ -231,51 +245,31 @@ def snapshot_of(transaction: Transaction) -> Snapshot:
     return Snapshot(transaction.connection, transaction.catalog, transaction.ts)
 
 
-class Leased:
-    """A runner that is in use; see :meth:`Functions.runner`. A context manager."""
-
-    def __init__(self, runners: Runners | None, app: App, hosts: frozenset[str]) -> None:
-        self._runners, self._app, self._hosts = runners, app, hosts
-
-    def __enter__(self) -> Leased:
-        if self._runners is None:
-            self.runner = Runner(self._app.node_scripts, self._hosts, node=True)
-            self.runner.begin()
-            return self
-        self.runner = self._runners.take(self._app.version, self._app.scripts, self._hosts)
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        if self._runners is None:
-            self.runner.kill()
-        else:
-            self._runners.give(self._app.version, self.runner, self._hosts)
-
-
 @dataclass(slots=True)
 class TransactionRun:
-    """A query or a mutation while it runs, with the functions that it calls, in one transaction and one process."""
+    """A query or a mutation while it runs, with the functions that it calls, in one transaction."""
 
     functions: TransactionFunctions
     app: App
-    runner: Runner
     transaction: Transaction
     call: Call
     outcome: Outcome
     #: The number of functions that have begun.
     _count: int = 0
-    _spent: float = 0.0
-    #: Operations that were answered.
-    _answered: int = 0
     #: How deep functions have called each other.
     _calling: int = 0
+    _now: int = 0
+    _processes: Processes = field(init=False)
 
-    def outermost(self, function: Function, call: Call) -> str:
-        """Runs the function that was called from outside; its result as JSON."""
-        frame = self._frame(function, call)
-        frame.journal = call.journal
+    def outermost(self, function: Function, runner: Runner) -> str:
+        """Runs the function that was called from outside, in the process ``runner``; its result as JSON."""
+        functions, frame = self.functions, self._frame(function, self.call)
+        frame.journal = self.call.journal
+        self._now = functions.engine.clock.ns() // 1_000_000
+        lease = partial(functions.runner, self.app)
+        self._processes = Processes(lease, functions.query_seconds, runner, {function.component.id: runner})
         try:
-            return self._run(frame, function, call, outermost=True)
+            return self._run(frame, function, self.call, first=True)
         finally:
             self.outcome.journal = frame.next_journal
             self.outcome.saw_identity |= frame.saw_identity
@@ -294,16 +288,20 @@ class TransactionRun:
             request_id=self.outcome.request_id,
         )
 
-    def _run(self, frame: Frame, function: Function, call: Call, *, outermost: bool = False) -> str:
+    def _run(self, frame: Frame, function: Function, call: Call, *, first: bool) -> str:
+        """Runs a function; its result as JSON. ``first``: it is the first one in its process."""
         self._count += 1
         id_ = self._count
         request = self.functions.start_request(self.app, function, call, snapshot_of(self.transaction))
-        request |= {"outermost": outermost, "now": self.functions.engine.clock.ns() // 1_000_000}
-        request["seed"] = [secrets.randbits(32) for _ in range(4)]
+        request |= {"outermost": first, "now": self._now}
+        new = self.transaction.new_tables.items()
+        made = {name: table.number for (component, name), table in new if component == function.component.id}
+        request["tables"] = request["tables"] | made
+        request["seed"] = struct.unpack("4I", secrets.token_bytes(16))
         request["snapshot"] = to_internal_json(self.transaction.ts)["$integer"]
         instructions: list[Any] = [["start", id_, request]]
         while True:
-            messages, instructions = self._step(instructions), []
+            messages, instructions = self._processes.step(instructions), []
             for _, call_id, operation, payload, *rest in messages:
                 if operation == "log":
                     self.outcome.add_log(*logged(payload, rest[0], self.app))
@@ -325,19 +323,6 @@ class TransactionRun:
         with suppress(SupavexError):
             frame.consumed(read)
         raise failure_of(payload, self.app) if how == "failed" else Failure("Returned promise will never resolve")
-
-    def _step(self, instructions: list[Any]) -> list[Any]:
-        started = time.monotonic()
-        limit = self.functions.query_seconds
-        messages = self.runner.step(instructions, limit)
-        self._spent += time.monotonic() - started
-        self._answered += len(instructions)
-        allowed = limit + _OPERATION_SECONDS * min(self._answered, _OPERATIONS)
-        # Waiting is no processor time: that is looked at only where there may be too much of it.
-        if self._spent > allowed and self.runner.run_cpu_seconds() > allowed:
-            self.runner.kill()
-            raise RunnerLost("timeout")
-        return messages
 
     def _answer(self, frame: Frame, call_id: int, operation: str, payload: str, read: Sequence[Any] = ()) -> list[Any]:
         try:
@@ -389,8 +374,9 @@ class TransactionRun:
             with (
                 self.transaction.within(function.component.id),
                 self.transaction.limited(arguments.get("transactionLimits") or {}),
+                self._processes.within(function) as first,
             ):
-                return self._run(called, function, call)
+                return self._run(called, function, call, first=first)
         except Failure:
             self.transaction.go_back(mark)
             raise

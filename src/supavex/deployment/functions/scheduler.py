@@ -14,8 +14,8 @@ from supavex.convex.ids import decode_id
 from supavex.convex.order_keys import order_key, successor
 from supavex.convex.values import Document, to_internal_json
 from supavex.deployment.database.catalog import SCHEDULED, Catalog
+from supavex.deployment.database.commits import Abandoned
 from supavex.deployment.database.components import components
-from supavex.deployment.database.engine import Abandoned
 from supavex.deployment.database.plans import QueryPlan
 from supavex.deployment.database.store import StoredTable, read_body
 from supavex.deployment.database.transaction import Transaction

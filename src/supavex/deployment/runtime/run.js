@@ -6,8 +6,8 @@
   const { outbox, web, thrown, line } = own;
   const { Blob } = globalThis;
   let kind = "query"; // of the function that was called from outside
-  // The app, and components: each has tables of its own (their numbers by name), and sees other variables.
-  let namespaces = new Map();
+  // The tables that are visible: their numbers by name. All that runs at the same time here is of one component.
+  let namespace = null;
   let preparing = null; // a frame of nobody's, while modules are evaluated for the next run
   // No more than Convex has of it: names can be read, and neither listed nor looked for.
   const variable = (target, name) => {
@@ -101,7 +101,7 @@
       }
       if (operation === "1.0/queryCleanup") return "true"; // what it has read is told at the frame's end
       if (operation === "1.0/db/normalizeId") {
-        const number = this.namespace.tables[argument.table];
+        const number = namespace.tables[argument.table];
         const given = argument.idString;
         return stringify({ id: number !== undefined && tableOf(given) === number ? given : null });
       }
@@ -194,7 +194,7 @@
       if (operation === "1.0/insert") {
         // The first document of a table makes it.
         const number = tableOf(parse(answer.text)._id);
-        const { tables, numbers } = call.frame.namespace;
+        const { tables, numbers } = namespace;
         if (!numbers.has(number)) {
           tables[parse(text).table] = number;
           numbers.add(number);
@@ -391,7 +391,7 @@
       ({ kind } = request);
       const { path, environment, imported, component, componentArgs } = request;
       last = request.http === undefined ? { path, kind, environment, imported, component, componentArgs } : null;
-      namespaces = new Map();
+      namespace = { tables: request.tables, numbers: new Set(Object.values(request.tables)) };
       own.setEnvironment?.(environment);
       web.begin(kind, kind === "action" ? null : request.now);
       own.beginClock(request.imported.now);
@@ -402,9 +402,6 @@
       asides.push(descriptorsOf(globalThis));
       makeGlobals(fresh);
     }
-    const { tables, component } = request;
-    if (!namespaces.has(component)) namespaces.set(component, { tables, numbers: new Set(Object.values(tables)) });
-    frame.namespace = namespaces.get(component);
     frame.environment = request.environment;
     frame.componentArgs = request.componentArgs;
     stack.push(frame);

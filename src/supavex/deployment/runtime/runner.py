@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -70,6 +71,8 @@ class Runner:
         self._scripts: Sequence[str] = scripts
         self._loaded = False
         self.broken = False
+        #: What it ran last.
+        self.purpose: object = None
         self._token = b""
         self._began = 0.0
         self._finishing = False
@@ -294,60 +297,82 @@ def _is_data(data: object) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """What processes are made for: the modules of the push ``version``, and the hosts that actions may fetch from."""
+
+    version: object
+    scripts: Sequence[str] = field(compare=False)
+    hosts: Collection[str] = ()
+
+
 class Runners:
     """Runners of the pushed modules. They are kept for the next run, and some are made in advance."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._push: object = None
+        self._modules: Modules | None = None
         self._idle: list[Runner] = []
         self._leased: set[Runner] = set()
         self._closed = False
         #: How often a run waited for the end of the last one.
         self._waited = 0
+        #: How many one call has held at once, at most.
+        self._held = 1
 
-    def take(self, push: object, scripts: Sequence[str], hosts: Collection[str] = ()) -> Runner:
-        """A runner for the push ``push``, whose modules are ``scripts``; see :class:`Runner` for ``hosts``."""
+    def take(self, modules: Modules, purpose: object = None, held: int = 0) -> Runner:
+        """A runner for ``modules``.
+
+        ``purpose``: of those that are idle, one that had the same is ready sooner. ``held``: how many the call has.
+        """
         with self._lock:
-            if (push, hosts) != self._push:
+            if modules != self._modules:
                 self._retire()
-                self._push = push, hosts
-            runner = next((one for one in self._idle if one.rested()), next(iter(self._idle), None))
+                self._modules = modules
+            self._held = max(self._held, held + 1)
+            runner = self._best(purpose)
             if runner is not None:
                 self._idle.remove(runner)
-                self._waited += not runner.rested()
-                if self._waited == _WAITS:
-                    more = (push, scripts, hosts)
-                    threading.Thread(target=self._add, args=more, name="supavex-runner", daemon=True).start()
+                waits = not runner.rested()
+                self._waited += waits
+                if waits and self._waited == _WAITS:
+                    threading.Thread(target=self._add, args=(modules,), name="supavex-runner", daemon=True).start()
         if runner is None or not runner.usable():
-            runner = Runner(scripts, hosts)
+            runner = Runner(modules.scripts, modules.hosts)
         runner.begin()
+        runner.purpose = purpose
         with self._lock:
             self._leased.add(runner)
         return runner
 
-    def warm(self, push: object, scripts: Sequence[str], hosts: Collection[str] = ()) -> None:
+    def _best(self, purpose: object) -> Runner | None:
+        """The idle one that has the least to do before it runs: one that rests, and has its modules evaluated."""
+        resting = [one for one in self._idle if one.rested()]
+        return next((one for one in resting if one.purpose == purpose), next(iter(resting or self._idle), None))
+
+    def warm(self, modules: Modules) -> None:
         """Makes a runner before it is needed."""
-        runner = self.take(push, scripts, hosts)
+        runner = self.take(modules)
         with suppress(RunnerLost):
             runner.ready()
-        self.give(push, runner, hosts)
+        self.give(modules, runner)
 
-    def _add(self, push: object, scripts: Sequence[str], hosts: Collection[str]) -> None:
+    def _add(self, modules: Modules) -> None:
         """Makes one more: of two that take turns, one makes itself ready while the other one runs."""
         with suppress(Exception):  # nothing but speed is lost
-            runner = Runner(scripts, hosts)
+            runner = Runner(modules.scripts, modules.hosts)
             try:
                 runner.ready()
             finally:
-                self.give(push, runner, hosts)
+                self.give(modules, runner)
 
-    def give(self, push: object, runner: Runner, hosts: Collection[str] = ()) -> None:
+    def give(self, modules: Modules, runner: Runner) -> None:
         """Takes back a runner. One that a function has changed is not used again."""
         runner.finish()
         with self._lock:
             self._leased.discard(runner)
-            if not runner.broken and (push, hosts) == self._push and len(self._idle) < AT_ONCE and not self._closed:
+            wanted = len(self._idle) < AT_ONCE * self._held and not self._closed
+            if not runner.broken and modules == self._modules and wanted:
                 self._idle.append(runner)
                 return
         runner.kill()

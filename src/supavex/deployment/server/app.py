@@ -83,6 +83,10 @@ class _Api:
         """All routes; see docs/compatibility.md."""
         admin = self._admin
         return [
+            # Looked for in this order: these first, for they are asked for most.
+            Route("/api/query", self.calls.query, methods=["GET", "POST"]),
+            Route("/api/mutation", self.calls.mutation, methods=["POST"]),
+            Route("/api/action", self.calls.action, methods=["POST"]),
             Route("/version", self.version),
             Route("/instance_version", self.version),
             Route("/instance_name", self.name),
@@ -108,9 +112,6 @@ class _Api:
             Route("/api/export/request/zip", admin(self.request_export), methods=["POST"]),
             Route("/api/export/zip/{name}", admin(self.download_export)),
             Route("/api/shapes2", admin(self.shapes)),
-            Route("/api/query", self.calls.query, methods=["GET", "POST"]),
-            Route("/api/mutation", self.calls.mutation, methods=["POST"]),
-            Route("/api/action", self.calls.action, methods=["POST"]),
             Route("/api/function", admin(self.calls.any), methods=["POST"]),
             Route("/api/run/{path:path}", self.calls.by_path, methods=["POST"]),
             Route("/api/query_batch", self.calls.batch, methods=["POST"]),

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from supavex.deployment.database.engine import Abandoned, Engine
+from supavex.deployment.database.commits import Abandoned
+from supavex.deployment.database.engine import Engine
 from supavex.deployment.functions.outcome import Outcome
 
 #: Seconds that an answer is kept.
