@@ -14,9 +14,9 @@ from supavex.deployment.database.stored_files import Files
 from tests import files
 from tests.changing import TOML
 
-from .test_cutover import Cutover, cutover, server
+from .test_cutover import Cutover, cutover, deployed, server
 
-__all__ = ["cutover", "server"]
+__all__ = ["cutover", "deployed", "server"]
 
 PAGES = """
 CREATE TABLE pages (id uuid PRIMARY KEY, cover text);

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import sqlite3
 import stat
@@ -69,23 +70,40 @@ class Cutover:
             deployment.replace(document["_id"], {**fields, **change})
 
 
-@pytest.fixture
-def cutover(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cutover]:
-    with projects.folder() as folder, Served(folder / "data") as served:
-        app = folder / "app"
-        app.mkdir()
-        source = Source(server, app)
-        (app / "convex").mkdir()
-        (app / "package.json").write_text(json.dumps({"private": True, "dependencies": {"convex": "*"}}))
-        (app / "node_modules").symlink_to(NODE_MODULES)
+@contextlib.contextmanager
+def cutover_in(folder: Path, server: Server) -> Iterator[Cutover]:
+    """A source of its own, the app in ``folder``, and its deployment beside it, which is served."""
+    with Served(folder / "data") as served, pytest.MonkeyPatch.context() as monkeypatch:
+        source = Source(server, folder / "app")
         for name in ("CONVEX_SELF_HOSTED_URL", "CONVEX_DEPLOYMENT", "CONVEX_DEPLOY_KEY"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("CHANGES_DB", source.url)
         monkeypatch.setenv("CONVEX_SELF_HOSTED_ADMIN_KEY", served.key)
-        found = Cutover(source, served)
-        deployed = found("deploy")
-        assert deployed.code == 0, deployed.out + deployed.err
-        yield found
+        yield Cutover(source, served)
+
+
+@pytest.fixture(scope="module")
+def deployed(server: Server) -> Iterator[Path]:
+    """The folder of an app whose schema was deployed, and of its deployment."""
+    with projects.folder() as folder:
+        app = folder / "app"
+        (app / "convex").mkdir(parents=True)
+        (app / "package.json").write_text(json.dumps({"private": True, "dependencies": {"convex": "*"}}))
+        (app / "node_modules").symlink_to(NODE_MODULES)
+        with cutover_in(folder, server) as found:
+            ran = found("deploy")
+            assert ran.code == 0, ran.out + ran.err
+            assert found.served.stop() == 0
+        yield folder
+
+
+@pytest.fixture
+def cutover(server: Server, deployed: Path) -> Iterator[Cutover]:
+    """A copy of what was deployed, and a source of its own."""
+    with projects.folder() as folder:
+        shutil.copytree(deployed, folder, symlinks=True, dirs_exist_ok=True)
+        with cutover_in(folder, server) as found:
+            yield found
 
 
 def test_a_whole_cutover_and_the_way_back(cutover: Cutover) -> None:
@@ -192,7 +210,7 @@ def killed(cutover: Cutover, patch: str, *arguments: str) -> None:
         main({[arguments[0], "-C", str(cutover.source.folder), "--to", cutover.served.url, "--yes", *arguments[1:]]!r})
         """
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, check=False)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=300, check=False)
     assert ran.returncode == -signal.SIGKILL, ran.stderr
     wait_until_left(cutover.source.url)
 
@@ -356,7 +374,6 @@ def test_what_was_agreed_to_is_what_is_imported(cutover: Cutover, monkeypatch: p
     assert refused == [(2, True)] * 3
     assert not any(post["title"] == "of another run" for post in cutover.contents()["posts"])
     monkeypatch.undo()
-    monkeypatch.setenv("CHANGES_DB", cutover.source.url)
     assert cutover.source.command("migrate").code == 0, "the lock ends with the run"
 
 
