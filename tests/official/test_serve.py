@@ -86,7 +86,7 @@ def test_a_push_and_what_it_writes_into_the_app(app: App):
     options = ["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022"]
     options += ["--module", "esnext", "--moduleResolution", "bundler"]
     command = [str(NODE_MODULES / ".bin/tsc"), *options, "client.ts", "convex/posts.ts", "convex/schema.ts"]
-    found = subprocess.run(command, cwd=app.path, capture_output=True, text=True, timeout=60, check=False)
+    found = subprocess.run(command, cwd=app.path, capture_output=True, text=True, timeout=180, check=False)
     assert found.returncode == 0, found.stdout
 
 
@@ -309,25 +309,31 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_of_one_table_in_every_mode(app: App, name: str):
+def test_a_file_of_one_table(app: App, name: str):
     table = f"t9_{name.partition('.')[2]}"
     app.write(name, FILES[name])
+    ran = app.convex("import", "--table", table, name)
+    assert ran.code == 0, ran.text
+    assert f'Added 2 documents to table "{table}".' in ran.text
+    assert [(row["name"], row["n"]) for row in app.documents(table)] == [("a", 1), ("b", 2.5)]
+
+
+def test_a_file_of_one_table_in_every_mode(app: App):
+    app.write("rows.jsonl", FILES["rows.jsonl"])
 
     def imported(*options: str) -> Ran:
-        return app.convex("import", "--table", table, *options, name)
+        return app.convex("import", "--table", "t9", *options, "rows.jsonl")
 
-    first = imported()
-    assert first.code == 0, first.text
-    assert f'Added 2 documents to table "{table}".' in first.text
+    assert imported().code == 0
     again = imported()
     assert again.code == 1 and "TableExists" in again.text
     appended = imported("--append")
     assert appended.code == 0, appended.text
-    assert [(row["name"], row["n"]) for row in app.documents(table)] == [("a", 1), ("b", 2.5)] * 2
+    assert [(row["name"], row["n"]) for row in app.documents("t9")] == [("a", 1), ("b", 2.5)] * 2
     replaced = imported("--replace", "-y")
     assert replaced.code == 0, replaced.text
     assert "4 of 4" in replaced.text
-    assert len(app.documents(table)) == 2
+    assert len(app.documents("t9")) == 2
 
 
 WRONG_FILES = {
@@ -500,8 +506,7 @@ def test_environment_variables(app: App):
     listed = app.convex("env", "list")
     assert {"FIRST=é", "SECOND=2", "THIRD=three"} <= set(listed.out.splitlines())
     assert app.convex("env", "get", "SECOND").out.strip() == "2"
-    for name in ("FIRST", "SECOND", "THIRD"):
-        assert app.convex("env", "remove", name).code == 0
+    assert app.convex("env", "remove", "SECOND").code == 0
     gone = app.convex("env", "get", "SECOND")
     assert "not found" in gone.text
     bad = app.convex("env", "set", "1BAD", "x")
@@ -517,7 +522,7 @@ def test_logs_are_watched(app: App):
 def test_what_was_called_in_vain_is_in_the_logs(app: App):
     with app.running("logs", "--history", "5") as process:
         Lines(process.stderr).until("Watching logs")
-        assert app.convex("run", "a:b", "{}", seconds=25).code != 0
+        assert app.convex("run", "a:b", "{}").code != 0
         assert "Could not find function" in Lines(process.stdout).until("Could not")
 
 
@@ -545,7 +550,7 @@ def test_what_was_acknowledged_survives_a_kill():
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
         second = launch(served.data)
         try:
-            out, err = second.communicate(timeout=30)
+            out, err = second.communicate(timeout=60)
         finally:
             end(second)
         assert (second.returncode, out) == (2, "")
