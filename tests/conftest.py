@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -15,8 +16,8 @@ from hypothesis import settings
 
 from tests.projects import TEMPORARY
 
-# Runs pytest in pytest, for the tests of the plugin.
-pytest_plugins = ["pytester"]
+# Runs pytest in pytest, for the tests of the plugin; and one PostgreSQL server for whoever asks for it.
+pytest_plugins = ["pytester", "tests.databases"]
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=False)
 #: ``pytest --hypothesis-profile explore`` looks at new examples each time.
@@ -35,6 +36,8 @@ NEEDS = {
     "server": "a PostgreSQL server of their own",
     "slow": "seconds each",
 }
+#: How many tests without needs take as long as one with this need, about.
+COSTS = {"node": 30, "browser": 30, "served": 20, "command": 10, "server": 10, "slow": 60}
 #: The folders whose tests need something, and what a test or a fixture of its calls if it does: modules, and functions.
 FOLDERS = {"tests/official": "node", "tests/browser": "browser"}
 CALLED = {
@@ -92,8 +95,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if len(kept) < len(items):
         them = set(kept)
         config.hook.pytest_deselected(items=[item for item in items if item not in them])
-    # What takes long goes first, so that nobody waits for the last of it.
-    items[:] = sorted(kept, key=lambda item: item.get_closest_marker("node") is None)
+    # What takes long goes first, so that nobody waits for the last of it. A file's tests stay together.
+    costs = Counter[Path]()
+    for item in kept:
+        costs[item.path] += max((cost for name, cost in COSTS.items() if item.get_closest_marker(name)), default=1)
+    items[:] = sorted(kept, key=lambda item: (-costs[item.path], item.path))
     if (output := getattr(config, "workeroutput", None)) is not None:
         output["left_out"] = [[*place, count] for place, count in left.items()]
 

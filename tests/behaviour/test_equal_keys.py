@@ -15,10 +15,8 @@ from supavex.postgres.inspection import inspect_catalog
 from supavex.settings.reading import load_settings
 from supavex.settings.schema_file import load_schema
 from tests import projects
-from tests.databases import Database, database, folder, server
+from tests.databases import Database
 from tests.projects import supavex
-
-__all__ = ["database", "folder", "server"]
 
 #: A type as the extension citext makes it, whose operators are in no schema of the reader's search path.
 CITEXT = """

@@ -21,11 +21,9 @@ from hypothesis import strategies as st
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.postgres import server as servers
 from supavex.postgres.connection import literal, quoted
-from tests.databases import Database, server
+from tests.databases import Database
 from tests.migrate.restore.test_rows import moved, restored
 from tests.projects import supavex
-
-__all__ = ["server"]
 
 #: Values of each type; arrays hold some of them.
 EXAMPLES = 20

@@ -14,10 +14,8 @@ from supavex.mapping.source import Source
 from supavex.postgres import server as servers
 from supavex.settings.reading import load_settings
 from tests import projects
-from tests.databases import Database, database, folder, server
+from tests.databases import Database
 from tests.projects import supavex
-
-__all__ = ["database", "folder", "server"]
 
 SQL = """
 CREATE TABLE a (id int PRIMARY KEY, seconds int, price numeric(10, 2), at timestamptz, e text, f float8);

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from supavex.postgres import server as servers
 from tests import catalogs, faker, projects
-from tests.databases import Database, new_database, server
+from tests.databases import Database, new_database
 from tests.projects import supavex
-
-__all__ = ["server"]
 
 #: Why a row that the faker makes may not go: Convex can't hold the value, or it refers to a row that did not go.
 EXPLAINED = {
@@ -33,7 +31,7 @@ def project_of(folder: Path, database: Database) -> None:
     (folder / "supavex.toml").write_text(f"[source]\ndatabase_url = {json.dumps(url)}\n")
 
 
-@settings(max_examples=40, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sql=catalogs.databases(), seed=st.integers(0, 99))
 def test_a_random_database_arrives_whole(server: servers.Server, sql: str, seed: int) -> None:
     with new_database(server) as database, projects.folder() as folder:

@@ -10,11 +10,8 @@ from supavex.convex.snapshot import SnapshotArchive
 from supavex.convex.values import to_export_json
 from supavex.postgres import server as servers
 from supavex.postgres.connection import literal
-from tests.databases import server
 from tests.migrate.restore.test_rows import moved
 from tests.projects import supavex
-
-__all__ = ["server"]
 
 PAGE = Path(__file__).parents[2] / "docs/types.md"
 EXAMPLES: list[tuple[str, str, str, str]] = re.findall(

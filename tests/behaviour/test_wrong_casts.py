@@ -20,9 +20,7 @@ from supavex.migrate.proof.findings import TableProof
 from supavex.migrate.verifying import VerifyOptions
 from supavex.postgres import server as servers
 from tests import projects
-from tests.databases import Database, new_database, server
-
-__all__ = ["server"]
+from tests.databases import Database, new_database
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,9 @@ from supavex.migrate.proof.run import verify
 from supavex.postgres import server as servers
 from supavex.settings.reading import load_settings
 from tests import projects
-from tests.databases import Database, new_database, server
+from tests.databases import Database, new_database
 from tests.deployment.archives import documents, import_entries, tables
 from tests.projects import Ran, supavex
-
-__all__ = ["server"]
 
 SCHEMA = """schema = define_schema({"a": define_table({"id": v.number(), "v": v.optional(v.string())}),
 "b": define_table({"id": v.number(), "a": v.optional(v.id("a"))})})"""

@@ -11,9 +11,7 @@ from supavex.mapping.plan import Plan
 from supavex.schema import define_schema
 from supavex.settings.reading import load_settings
 from supavex.settings.schema_file import load_schema
-from tests.databases import Database, database, folder, server
-
-__all__ = ["database", "folder", "make", "server"]
+from tests.databases import Database
 
 Make = Callable[..., Plan]
 _IMPORTS = "from supavex.schema import define_schema, define_table, v\n"

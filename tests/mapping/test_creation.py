@@ -3,9 +3,7 @@
 import pytest
 
 from supavex.mapping.creation import creation_column
-from tests.databases import Database, database, server
-
-__all__ = ["database", "server"]
+from tests.databases import Database
 
 
 @pytest.mark.parametrize(

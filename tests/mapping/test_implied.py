@@ -10,9 +10,7 @@ from supavex.mapping.keys import key_of
 from supavex.postgres.catalog import Column, Table, Type
 from supavex.postgres.connection import connect
 from supavex.postgres.key_values import BOUNDS, Bounds, look
-from tests.databases import Database, database, server
-
-__all__ = ["database", "server"]
+from tests.databases import Database
 
 Found = dict[str, ImpliedReference]
 Find = Callable[..., Found]

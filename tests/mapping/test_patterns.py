@@ -7,9 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supavex.mapping.patterns import of_like, portable
-from tests.databases import Database, database, server
-
-__all__ = ["database", "server"]
+from tests.databases import Database
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,7 @@ import pytest
 
 from supavex.mapping.searches import searches
 from supavex.postgres import server as servers
-from tests.databases import Database, database, server
-
-__all__ = ["database", "server"]
+from tests.databases import Database
 
 COLUMNS = "title text, body text, slug varchar(9), status text, data jsonb, n int, tags text[], lang regconfig"
 

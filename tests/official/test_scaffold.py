@@ -15,12 +15,10 @@ from supavex.postgres.key_values import look
 from supavex.settings.reading import load_settings
 from supavex.settings.schema_file import load_schema
 from tests import catalogs
-from tests.databases import new_database, server
+from tests.databases import new_database
 
 from .node import Node
 from .test_schema_export import canonical
-
-__all__ = ["server"]
 
 
 def test_the_official_package_accepts_every_scaffold(server: servers.Server, node: Node) -> None:

@@ -27,14 +27,12 @@ from supavex.usage.finding.queries import Filter, Query
 from supavex.usage.finding.selects import Condition
 from supavex.usage.finding.values import Value
 from tests import projects
-from tests.databases import Database, new_database, server
+from tests.databases import Database, new_database
 from tests.projects import MY21STAFF, supavex
 from tests.usage.conftest import APP
 
 from .node import NODE_MODULES, Node, missing
 from .served import served_app
-
-__all__ = ["server"]
 
 OPTIONS = ["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "esnext"]
 OPTIONS += ["--moduleResolution", "bundler"]
@@ -48,7 +46,7 @@ def compiled(folder: Path, *files: str) -> str:
         *OPTIONS,
         *(files or [str(p) for p in sorted(folder.glob("convex/*.ts"))]),
     ]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     assert (ran.returncode == 0) == (ran.stdout == ""), ran.stdout
     return ran.stdout
 

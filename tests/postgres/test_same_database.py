@@ -11,9 +11,7 @@ import pytest
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
 from supavex.postgres.same_database import same_database
-from tests.databases import folder, new_database, server
-
-__all__ = ["folder", "server"]
+from tests.databases import new_database
 
 
 @contextmanager

@@ -443,7 +443,7 @@ for _ in range(2):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert result.stderr == ""
         assert result.stdout.splitlines() == ["True True 700"] * 2

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from supavex.postgres import server as servers
 from tests import projects
-from tests.databases import new_database, server
+from tests.databases import new_database
 from tests.rules.tried import migrated, tried, written
-
-__all__ = ["server"]
 
 ANN, BOB, CAT = (f"00000000-0000-4000-8000-00000000000{n}" for n in (1, 2, 3))
 USERS = f"""

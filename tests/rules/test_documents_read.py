@@ -13,11 +13,9 @@ from supavex.postgres import server as servers
 from supavex.rules.proof.convex import MODULE, call
 from supavex.rules.proof.users import choose_users
 from tests import projects
-from tests.databases import Database, new_database, server
+from tests.databases import Database, new_database
 from tests.rules.test_agreement import ANN, BOB, CAT, GRANTS, MEMBERS, TEAMS, USERS
 from tests.rules.tried import Written, migrated, sides, written
-
-__all__ = ["server"]
 
 NOTES = f"""
 CREATE INDEX ON members (user_id);

@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 
 from supavex.postgres import server as servers
 from tests import projects
-from tests.databases import new_database, server
+from tests.databases import new_database
 from tests.rules.random_tables import Maker
 from tests.rules.test_agreement import GRANTS
 from tests.rules.tried import migrated, tried, written
-
-__all__ = ["server"]
 
 #: Tables of one project, and projects.
 TABLES, EXAMPLES = (50, 50) if settings.get_current_profile_name() == "explore" else (12, 1)

@@ -93,7 +93,7 @@ def bundled(rules: str) -> Bundle:
         (folder / "node_modules").symlink_to(PACKAGES)
         command = [str(PACKAGES / ".bin/esbuild"), f"{MODULE}.ts", "--bundle", "--format=esm", "--platform=browser"]
         ran = subprocess.run(
-            [*command, "--log-level=error"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+            [*command, "--log-level=error"], cwd=folder, capture_output=True, text=True, timeout=300, check=False
         )
         assert ran.returncode == 0, ran.stderr
     finally:

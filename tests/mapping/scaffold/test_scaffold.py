@@ -14,9 +14,7 @@ from supavex.postgres.connection import connect
 from supavex.postgres.key_values import look
 from supavex.settings.reading import load_settings
 from supavex.settings.schema_file import load_schema
-from tests.databases import Database, database, server
-
-__all__ = ["database", "server"]
+from tests.databases import Database
 
 Write = Callable[..., Scaffolded]
 

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from tests import projects
-from tests.databases import Database, database, folder, server
+from tests.databases import Database
 from tests.projects import supavex
-
-__all__ = ["database", "folder", "server"]
 
 #: A function that finds another one on the search path of its caller.
 FUNCTIONS = """

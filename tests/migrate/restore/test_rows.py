@@ -20,10 +20,8 @@ from supavex.convex.ids import encode_id
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
 from tests import projects
-from tests.databases import Database, new_database, server
+from tests.databases import Database, new_database
 from tests.projects import supavex
-
-__all__ = ["server"]
 
 
 def rows(database: Database, sql: str) -> list[tuple[Any, ...]]:
@@ -212,7 +210,7 @@ def test_an_interrupted_restore_leaves_nothing(server: servers.Server, stage: st
         # What a killed process leaves in the system's temporary folder goes with the project's.
         environment = {**os.environ, "TMPDIR": str(folder)}
         command = [sys.executable, "-c", code]
-        killed = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+        killed = subprocess.run(command, env=environment, capture_output=True, timeout=180, check=False)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert rows(target, "SELECT name FROM teams") == [("blue",)]
         restored(folder, target, "--replace")

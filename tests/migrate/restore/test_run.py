@@ -23,10 +23,8 @@ from supavex.postgres import server as servers
 from supavex.postgres.connection import connect, literal, quoted
 from supavex.settings.reading import load_settings
 from tests import catalogs, faker, projects
-from tests.databases import new_database, server
+from tests.databases import new_database
 from tests.projects import supavex
-
-__all__ = ["server"]
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 #: Columns that don't come back, by scenario: they were skipped, or an sql expression made their field.
@@ -217,7 +215,7 @@ def test_a_scenario_comes_back(name: str) -> None:
             assert assert_equal(plan, source, target, ran.json, folder, LEFT.get(name, set()), name) > 0
 
 
-@settings(max_examples=25, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sql=catalogs.databases(), seed=st.integers(0, 99))
 def test_a_random_database_comes_back(server: servers.Server, sql: str, seed: int) -> None:
     with new_database(server) as database, projects.folder() as folder:

@@ -6,11 +6,9 @@ import pytest
 
 from supavex.postgres import server as servers
 from tests import projects
-from tests.databases import new_database, server
+from tests.databases import new_database
 from tests.rules.test_agreement import ANN, BOB, CAT, GRANTS, USERS
 from tests.rules.tried import migrated, tried, written
-
-__all__ = ["server"]
 
 NOTES = f"""
 CREATE TABLE profiles (id uuid PRIMARY KEY REFERENCES auth.users, clerk_id text UNIQUE);

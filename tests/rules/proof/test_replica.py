@@ -28,12 +28,10 @@ from supavex.rules.proof.run import Sides, fork, looked_at, moved_tables, try_ru
 from supavex.rules.proof.users import NOBODY
 from supavex.settings.reading import load_settings
 from tests import projects
-from tests.databases import Database, new_database, server
+from tests.databases import Database, new_database
 from tests.projects import supavex
 from tests.rules.test_agreement import COMMENTS, GRANTS, OPEN, POLICIES, POSTS, TEAMS, USERS
 from tests.rules.tried import PACKAGES, Written, bundled, migrated, written
-
-__all__ = ["server"]
 
 #: What a copy has to make anew besides tables: types, schemas, roles, functions, views, partitions, counters.
 OTHERS = f"""
@@ -85,6 +83,9 @@ def live(server: servers.Server) -> Iterator[tuple[Written, Database]]:
             connection.execute(f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = on')
             connection.execute(f'ALTER DATABASE "{database.name}" SET track_functions = "all"')
         yield made, database
+    # The server is also that of other files.
+    with connect(server.url(servers.SUPERUSER, "template1")) as connection:
+        connection.execute("DROP ROLE moderator, chief, unheard")
 
 
 def copied_and_tried(made: Written, rules: str | None = None) -> tuple[Findings, Replica]:

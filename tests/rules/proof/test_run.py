@@ -16,12 +16,10 @@ from supavex.rules.proof.functions import Called
 from supavex.rules.proof.run import RulesProof
 from supavex.settings.reading import load_settings
 from tests import projects
-from tests.databases import Database, new_database, server
+from tests.databases import Database, new_database
 from tests.projects import supavex
 from tests.rules.test_agreement import COMMENTS, GRANTS, OPEN, POLICIES, POSTS, TEAMS, USERS
 from tests.rules.tried import PACKAGES, Written, migrated, tried, written
-
-__all__ = ["server"]
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,9 @@ import pytest
 from supavex.postgres import server as servers
 from supavex.rules.typescript.module import is_changed
 from tests import projects
-from tests.databases import new_database, server
+from tests.databases import new_database
 from tests.projects import ROOT, supavex
 from tests.rules.tried import PACKAGES, Written, written
-
-__all__ = ["server"]
 
 SQL = """
 CREATE TABLE teams (id uuid PRIMARY KEY, name text UNIQUE, kind text);

@@ -25,7 +25,6 @@ from supavex.migrate.proof.comparison import RowComparison
 from supavex.migrate.proof.digests.sums import Sums
 from supavex.migrate.proof.digests.table import table_digests
 from supavex.postgres.server import Server
-from tests.databases import server  # noqa: F401
 from tests.migrate.subjects import Subject, subject_of
 
 SQL = """
@@ -68,7 +67,7 @@ ODD = INT64 | BYTES | INT64.map(float) | INT64.map(str) | JSONS | st.sampled_fro
 
 
 @pytest.fixture(scope="module")
-def subject(server: Server) -> Iterator[Subject]:  # noqa: F811
+def subject(server: Server) -> Iterator[Subject]:
     with subject_of(server, "special", SQL, SCHEMA, 'fill = "defaults"\n') as found:
         yield found
 

@@ -26,7 +26,6 @@ from supavex.migrate.proof.comparison import RowComparison
 from supavex.migrate.proof.digests.sums import Sums
 from supavex.migrate.proof.digests.table import NotVerbatim, TableDigests, table_digests
 from supavex.postgres.server import Server
-from tests.databases import server  # noqa: F401
 from tests.migrate.subjects import Subject, subject_of
 
 SQL = """
@@ -84,7 +83,7 @@ ABSENT = object()
 
 
 @pytest.fixture(scope="module")
-def subject(server: Server) -> Iterator[Subject]:  # noqa: F811
+def subject(server: Server) -> Iterator[Subject]:
     with subject_of(server, "digested", SQL, SCHEMA, TOML, {"clerk.json": json.dumps(CLERKS)}) as found:
         yield found
 

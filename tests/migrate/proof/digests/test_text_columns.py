@@ -15,7 +15,6 @@ from supavex.migrate.proof.digests import text_columns
 from supavex.migrate.proof.digests.text_columns import NotComparable, text_batches, uuid_bytes, written
 from supavex.postgres.connection import connect
 from supavex.postgres.server import Server
-from tests.databases import server  # noqa: F401
 
 #: A value or more of each type that is read without its cast to text, and of some that are not.
 TYPES = {
@@ -44,7 +43,7 @@ TYPES = {
 
 
 @pytest.fixture(scope="module")
-def connection(server: Server) -> Iterator[psycopg.Connection]:  # noqa: F811
+def connection(server: Server) -> Iterator[psycopg.Connection]:
     with connect(server.url()) as found:
         found.execute("CREATE TEMPORARY TABLE texts (number int, text text)")
         yield found
@@ -131,7 +130,7 @@ def test_a_reader_that_stops_early_leaves_the_connection_as_it_was(connection: p
         ("CASE WHEN n = 50000 THEN pg_terminate_backend(pg_backend_pid()) END", psycopg.OperationalError),
     ],
 )
-def test_what_postgresql_raises_is_raised(server: Server, column: str, error: type[Exception]) -> None:  # noqa: F811
+def test_what_postgresql_raises_is_raised(server: Server, column: str, error: type[Exception]) -> None:
     with connect(server.url()) as own:
         with pytest.raises(error) as caught:
             list(text_batches(own, ["n", column], "FROM generate_series(1, 100000) AS n"))
