@@ -14,9 +14,11 @@ NPM_INSTALLED := tests/official/node_modules/.installed
 demo: $(INSTALLED)
 	@$(BIN)/supavex demo
 
-# Three workers on two processors, for tests wait as well; who has none left takes from the one that has most. The
-# assertions of a test file are rewritten once and kept, whatever the environment says of bytecode.
-PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/bytecode $(BIN)/python -m pytest -n 3 --dist worksteal
+# Four workers on two processors, for tests wait as well. A file is one worker's, with the servers that its tests share,
+# and the slowest files begin (tests/conftest.py). The assertions of a test file are rewritten once and kept, whatever the
+# environment says of bytecode.
+PYTEST := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/bytecode $(BIN)/python -m pytest -n 4 \
+	--dist loadfile --no-loadscope-reorder
 
 quick: $(INSTALLED)
 	$(PYTEST) --quick
