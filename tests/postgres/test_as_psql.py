@@ -174,7 +174,7 @@ def run_by_psql(database: Database, path: Path, lines: list[str]) -> list[int]:
     command += [] if own else ["--single-transaction"]
     environment = {**os.environ, "PGOPTIONS": OPTIONS, "PGUSER": "postgres", "PGDATABASE": database.name}
     environment |= {"PGHOST": str(database.socket_folder), "PGCLIENTENCODING": "UTF8"}
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=180)
     return [int(line) for line in re.findall(r":(\d+): ERROR:", ran.stderr)]
 
 
@@ -231,7 +231,7 @@ def both(pair: Pair, scripts: list[list[str]]) -> list[list[int]]:
 
 #: Shrinking would take minutes, for each try runs psql: a script is short enough to read as it is.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-EXAMPLES = 2000 if settings.get_current_profile_name() == "explore" else 25
+EXAMPLES = 2000 if settings.get_current_profile_name() == "explore" else 12
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=EXAMPLES, phases=PHASES)
 
 

@@ -245,7 +245,7 @@ ARGUMENTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     operation=st.sampled_from(sorted(operations.OPERATIONS)),
     arguments=ARGUMENTS,
