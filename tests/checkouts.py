@@ -81,7 +81,7 @@ def install_imports(copy: Path, path: Path, functions: Path) -> int:
         cwd=path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     imports: set[str] = set()

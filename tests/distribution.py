@@ -76,7 +76,7 @@ def at_hand() -> list[Path]:
 
 def _runs(python: str) -> bool:
     """Whether it is a Python, and not what stands for one that is not there."""
-    return subprocess.run([python, "-c", "import venv"], capture_output=True, timeout=60, check=False).returncode == 0
+    return subprocess.run([python, "-c", "import venv"], capture_output=True, timeout=180, check=False).returncode == 0
 
 
 def try_wheel(folder: Path, python: Path, wheel: Path, extras: str) -> int:

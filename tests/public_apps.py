@@ -130,7 +130,7 @@ def _ask(url: str, body: Any, authorization: str = "", method: str = "POST") -> 
     data = None if method in ("GET", "HEAD", "OPTIONS") else json.dumps(body).encode()
     try:
         request = urllib.request.Request(url, data, headers, method=method)
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=120) as answer:
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=300) as answer:
             return answer.status, answer.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
         with error:

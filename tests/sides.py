@@ -50,7 +50,7 @@ def ask(url: str, body: Any = None, key: str = "") -> tuple[int, str]:
     headers = {"Content-Type": "application/json", **({"Authorization": f"Convex {key}"} if key else {})}
     data = None if body is None else json.dumps(body).encode()
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=60) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=180) as answer:
             return answer.status, answer.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
         with error:

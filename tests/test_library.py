@@ -35,7 +35,7 @@ def test_the_migration_of_the_documents_runs() -> None:
         projects.write(folder / "app", migrations=SQL)
         (folder / "app/supavex.toml").unlink(missing_ok=True)
         ran = subprocess.run(
-            [sys.executable, "-c", code[1]], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, "-c", code[1]], cwd=folder, capture_output=True, text=True, timeout=300, check=False
         )
         assert ran.returncode == 0, ran.stderr
         assert ran.stdout.splitlines()[-1] == "5 fields compared", ran.stdout
@@ -85,5 +85,5 @@ def test_the_schema_language_alone_imports_nothing_heavy() -> None:
         "import sys, supavex, supavex.schema\n"
         "assert not {'psycopg', 'click', 'numpy', 'pyarrow', 'pglast', 'rich'} & set(sys.modules), sorted(sys.modules)"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=False)
     assert ran.returncode == 0, ran.stderr

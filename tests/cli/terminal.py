@@ -25,7 +25,7 @@ def drawn_by(*arguments: str, **environment: str) -> tuple[str, str]:
             drawn += piece
     except OSError:  # what Linux says at its end
         pass
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=180)
     os.close(leader)
     assert process.returncode == 0, out.decode() + drawn.decode()
     return drawn.decode(), out.decode()

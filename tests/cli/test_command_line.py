@@ -38,7 +38,7 @@ def process(*arguments: str | Path, **environment: str) -> subprocess.CompletedP
     known = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
     command = [sys.executable, "-m", "supavex", *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False, env={**known, **environment}
+        command, capture_output=True, text=True, timeout=300, check=False, env={**known, **environment}
     )
 
 
@@ -127,7 +127,7 @@ def test_output_that_nobody_can_take_is_an_error(project: Path, command: list[st
     with open("/dev/full", "w") as full:
         ran = subprocess.run(
             [sys.executable, "-m", "supavex", *command],
-            cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False,
+            cwd=project, stdout=full, stderr=subprocess.PIPE, text=True, timeout=300, check=False,
         )  # fmt: skip
     assert ran.returncode == 1
     assert "error[CannotWrite]" in ran.stderr
@@ -288,7 +288,7 @@ def completed(folder: Path, *words: str) -> list[str]:
     code = "import sys; sys.argv[0] = 'supavex'; from supavex.cli.main import main; main()"
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, env={**os.environ, **line},
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     return [each.partition(",")[2] for each in ran.stdout.splitlines() if each]
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,9 +22,11 @@ from tests.projects import supavex
 
 
 @pytest.fixture
-def now() -> float:
-    """The time that the steps of a test begin at."""
-    return time.monotonic()
+def now(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The time that the steps of a test begin at: it stands still, however long the test takes."""
+    moment = time.monotonic()
+    monkeypatch.setattr(steps, "time", SimpleNamespace(monotonic=lambda: moment))
+    return moment
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> list[str]:

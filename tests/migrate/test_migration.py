@@ -168,7 +168,7 @@ def test_a_killed_run_leaves_nothing_that_hurts_the_next(folder: Path, stage: st
         f"m.{name} = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"from supavex.cli.main import main\nmain(['migrate', '-C', {str(folder)!r}])\n"
     )
-    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=180, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not (folder / ".supavex/migration/snapshot.zip").exists()
     ran = supavex("migrate", "-C", folder)
@@ -189,7 +189,7 @@ def test_a_terminated_run_stops_its_server(folder: Path) -> None:
         "m.copy_table = lambda *a: os.kill(os.getpid(), signal.SIGTERM)\n"
         f"from supavex.cli.main import main\nmain({arguments!r})\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=False)
     assert ended.returncode == 130
     assert "Interrupted" in ended.stderr
     data = folder / ".supavex/source/database/data"

@@ -51,6 +51,6 @@ process.stdout.write(JSON.stringify({ JWT_PRIVATE_KEY, JWKS, SITE_URL: "http://l
 def auth_variables() -> dict[str, str]:
     """The variables that Convex Auth reads: new keys, and where the app is."""
     command = ["node", "--input-type=module", "-e", KEYS]
-    ran = subprocess.run(command, cwd=NODE_MODULES.parent, capture_output=True, text=True, check=True, timeout=60)
+    ran = subprocess.run(command, cwd=NODE_MODULES.parent, capture_output=True, text=True, check=True, timeout=180)
     found: dict[str, str] = json.loads(ran.stdout)
     return found

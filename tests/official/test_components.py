@@ -389,7 +389,7 @@ def test_the_admin_alone_calls_a_components_functions(pushed: App):
         f"{pushed.served.url}/api/query", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(request, timeout=30)
+        urllib.request.urlopen(request, timeout=60)
     with caught.value:
         said = json.loads(caught.value.read())
     assert said["message"] == "Only admin or system users can call functions on non-root components directly"
@@ -398,7 +398,7 @@ def test_the_admin_alone_calls_a_components_functions(pushed: App):
 def test_a_file_is_uploaded_into_a_component(pushed: App):
     url = json.loads(pushed.convex("run", "--component", "counter", "lib:uploadUrl").out)
     request = urllib.request.Request(url, b"hi", {"Content-Type": "text/plain"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         id_ = json.loads(answer.read())["storageId"]
     ran = pushed.convex("data", "--component", "counter", "_storage", "--format", "jsonLines")
     assert id_ in ran.out and id_ not in pushed.stored_files()
@@ -415,20 +415,20 @@ def test_the_cli_lists_a_components_data(pushed: App):
 
 
 def test_a_components_http_actions_answer_under_its_prefix(pushed: App):
-    with urllib.request.urlopen(f"{pushed.served.url}/http/shop/sales", timeout=30) as found:
+    with urllib.request.urlopen(f"{pushed.served.url}/http/shop/sales", timeout=60) as found:
         assert found.read() == b"sold at /shop/sales"
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(f"{pushed.served.url}/http/sales", timeout=30)
+        urllib.request.urlopen(f"{pushed.served.url}/http/sales", timeout=60)
     with caught.value:
         assert caught.value.code == 404
 
 
 def test_the_apps_own_routes_under_its_prefix_come_before_a_component_that_is_mounted_there(pushed: App):
     for path in ("/shop/exact", "/shop/files/a"):
-        with urllib.request.urlopen(f"{pushed.served.url}/http{path}", timeout=30) as found:
+        with urllib.request.urlopen(f"{pushed.served.url}/http{path}", timeout=60) as found:
             assert found.read().decode() == f"the app at {path}"
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(f"{pushed.served.url}/http/exact", timeout=30)
+        urllib.request.urlopen(f"{pushed.served.url}/http/exact", timeout=60)
     with caught.value:
         assert (caught.value.code, b"does not have HTTP actions enabled" in caught.value.read()) == (404, True)
 

@@ -43,7 +43,7 @@ def app(tmp_path: Path) -> Path:
 
 
 def run(app: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=app, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=app, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -98,7 +98,7 @@ class Client:
     def call(self, kind: str, path: str, args: dict[str, Any], token: str | None = None) -> dict[str, Any]:
         body = json.dumps({"path": path, "args": args, "format": "json"}).encode()
         headers = {"Content-Type": "application/json"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
-        with urlopen(Request(f"{self.url}/api/{kind}", body, headers), timeout=60) as answer:
+        with urlopen(Request(f"{self.url}/api/{kind}", body, headers), timeout=180) as answer:
             found: dict[str, Any] = json.loads(answer.read())
             return found
 

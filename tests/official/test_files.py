@@ -69,7 +69,7 @@ def test_the_official_import_takes_the_archive_and_gives_the_same_files_back(pro
     with SnapshotArchive(archive) as opened:
         names = {entry.id: entry.name for entry in opened.stored_files(STORAGE_NUMBER)}
     for id_, content in expected().items():
-        with urllib.request.urlopen(f"{served.url}/api/storage/{names[id_]}", timeout=20) as answer:
+        with urllib.request.urlopen(f"{served.url}/api/storage/{names[id_]}", timeout=60) as answer:
             assert hashlib.sha256(answer.read()).digest() == hashlib.sha256(content).digest()
 
 

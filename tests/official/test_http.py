@@ -28,13 +28,13 @@ def app() -> Iterator[App]:
 @pytest.fixture
 def http_client(app: App) -> Iterator[httpx2.Client]:
     """As httpx is used with any other API."""
-    with httpx2.Client(base_url=app.served.url, timeout=20, trust_env=False) as client:
+    with httpx2.Client(base_url=app.served.url, timeout=60, trust_env=False) as client:
         yield client
 
 
 def test_clients_of_the_npm_package(app: App):
     command = ["node", str(HERE / "clients/http.mjs"), app.served.url, app.served.key, token("ada", name="Ada")]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert ran.returncode == 0, ran.stderr
     # The logs of functions come first.
     found = json.loads(ran.stdout.splitlines()[-1])
@@ -85,7 +85,7 @@ def test_a_batch_is_of_one_moment(app: App, http_client: httpx2.Client):
     stop = threading.Event()
 
     def write() -> None:
-        with httpx2.Client(base_url=app.served.url, timeout=20, trust_env=False) as writer:
+        with httpx2.Client(base_url=app.served.url, timeout=60, trust_env=False) as writer:
             while not stop.is_set():
                 writer.post("/api/mutation", json={"path": "counters:bump", "args": {"names": names}})
 

@@ -97,7 +97,7 @@ class Load:
             self.sent["HTTP"] += 1
             try:
                 request = urllib.request.Request(f"{self.app.served.url}/api/mutation", body, headers)
-                with urllib.request.urlopen(request, timeout=20) as answer:
+                with urllib.request.urlopen(request, timeout=60) as answer:
                     if json.loads(answer.read()).get("status") == "success":
                         self.acknowledged.append(n)
             except (OSError, HTTPException, ValueError):
@@ -128,7 +128,7 @@ def waiting(app: App) -> int:
     body = json.dumps({"path": "work:waiting", "args": {}, "format": "json"}).encode()
     headers = {"Content-Type": "application/json"}
     with urllib.request.urlopen(
-        urllib.request.Request(f"{app.served.url}/api/query", body, headers), timeout=60
+        urllib.request.Request(f"{app.served.url}/api/query", body, headers), timeout=180
     ) as answer:
         return int(json.loads(answer.read())["value"])
 

@@ -7,6 +7,7 @@ import http.client
 import json
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,9 +216,9 @@ def test_a_read_of_a_body_ends_with_the_exchange():
             await asyncio.to_thread(begun.wait)
             await asyncio.sleep(0.05)  # so that it waits for the client
         await asyncio.to_thread(reading.join, SECONDS)
-        for _ in range(100):
-            if len(asyncio.all_tasks()) > 1:
-                await asyncio.sleep(0.01)
+        until = time.monotonic() + SECONDS
+        while len(asyncio.all_tasks()) > 1 and time.monotonic() < until:
+            await asyncio.sleep(0.01)
         return told, len(asyncio.all_tasks())
 
     assert asyncio.run(exchanged()) == (["StreamFailed"], 1)

@@ -39,7 +39,7 @@ process.stdout.write(JSON.stringify(found));
 def expected() -> dict[str, str | None]:
     """What object-inspect prints of each sample; None where it throws."""
     done = subprocess.run(
-        ["node", "-e", JUDGE, str(SAMPLES)], cwd=NODE_MODULES, capture_output=True, text=True, timeout=60, check=False
+        ["node", "-e", JUDGE, str(SAMPLES)], cwd=NODE_MODULES, capture_output=True, text=True, timeout=180, check=False
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, str | None] = json.loads(done.stdout)

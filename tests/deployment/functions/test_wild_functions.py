@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ LOOPS = ["loop", "microtasks", "pattern", "promises", "sort", "json", "catching"
 TIMED_OUT = "Function execution timed out (maximum duration: 0.3s)"
 
 
-def children() -> set[int]:
-    """The processes that this one has started and that still are."""
+def children(pid: int | str = "self") -> set[int]:
+    """The processes that this one, or ``pid``, has started and that still are."""
     found = set()
-    for thread in Path("/proc/self/task").iterdir():
-        found |= {int(pid) for pid in (thread / "children").read_text().split()}
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread may end meanwhile
+            found |= {int(child) for child in (thread / "children").read_text().split()}
     return found
 
 
@@ -208,7 +210,6 @@ functions.query(Call("wild:ok", {"n": 1.0}, internal=True))
 for how in ("loop", "microtasks", "pattern"):
     threading.Thread(target=functions.query, args=(Call("wild:endless", {"how": how}, internal=True),)).start()
 threading.Thread(target=functions.query, args=(Call("wild:ok", {"n": 1.0}, internal=True),)).start()
-time.sleep(0.5)
 print("ready", flush=True)
 time.sleep(100)
 """
@@ -228,13 +229,16 @@ def host(pushed: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_processes_end_with_a_host_that_is_killed(host: subprocess.Popen[str]):
     """Also those whose function never ends."""
     assert host.stdout is not None and host.stdout.readline() == "ready\n"
-    found: set[int] = set()
-    for thread in Path(f"/proc/{host.pid}/task").iterdir():
-        found |= {int(pid) for pid in (thread / "children").read_text().split()}
-    assert len(found) >= 3
+    wait_until(lambda: sum(processor_seconds(pid) > 0.5 for pid in children(host.pid)) >= 3)
+    found = children(host.pid)
     host.send_signal(signal.SIGKILL)
     host.wait(10)
     wait_until(lambda: not [pid for pid in found if alive(pid)])
+
+
+def processor_seconds(pid: int) -> float:
+    """The processor time that a process has taken for its own code: what has begun a loop takes more and more."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]) / os.sysconf("SC_CLK_TCK")
 
 
 def alive(pid: int) -> bool:

@@ -31,7 +31,7 @@ from supavex.deployment.server.app import make_app
 from supavex.deployment.server.host import Addresses, Host
 from tests.official.served import Served, wait_until
 
-SECONDS = 20
+SECONDS = 60
 MEGABYTE = 1 << 20
 
 

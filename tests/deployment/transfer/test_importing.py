@@ -597,7 +597,7 @@ def test_a_killed_import_leaves_everything_as_it_was(tmp_path: Path, table: str,
     rows = [document(10_001, n, n=-float(n)) for n in range(12_000)]
     archive = write_archive(tmp_path / "a.zip", documents(a=rows, m=[{"text": "x"}]))
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, path, archive, table, str(done)], capture_output=True, timeout=60, check=False
+        [sys.executable, "-c", KILLED, path, archive, table, str(done)], capture_output=True, timeout=180, check=False
     )
     assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, b""), killed.stderr.decode()
     assert os.path.getsize(f"{path}-wal") > 0, "it had begun to write"

@@ -326,7 +326,7 @@ def test_a_killed_run_is_found_out_by_the_next(source: Source, stage: str) -> No
         main(['migrate', '--changes', '-C', {str(source.folder)!r}])
         """
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=180, check=False)
     assert ran.returncode == -signal.SIGKILL, ran.stderr
     wait_until_left(source.url)
     stale = source.command("changes", "--json").json["stale"]
@@ -356,7 +356,7 @@ def test_tables_of_an_earlier_moment_are_in_doubt(source: Source) -> None:
         main(['migrate', '-C', {str(source.folder)!r}])
         """
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=180, check=False)
     assert ran.returncode == -signal.SIGKILL, ran.stderr
     wait_until_left(source.url)
     source.run("UPDATE posts SET title = 'written since' WHERE id = 1")

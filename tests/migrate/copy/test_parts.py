@@ -134,7 +134,7 @@ class Source:
         code += f"{when}\nplan = plan_of(Path({str(self.folder)!r}), {self.url!r})\n"
         code += "numbers = with_new_tables({}, plan.schema.tables)\n"
         code += f"run.copy(plan, {self.url!r}, numbers, Path({str(self.folder / 'a.zip')!r}), Path({str(self.work)!r}))"
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=False)
         assert ran.returncode == -signal.SIGKILL, ran.stderr
         wait_until_left(self.url)
 
@@ -230,7 +230,7 @@ def test_workers_end_with_a_killed_parent(source: Source) -> None:
     )
     script = source.folder / "parent.py"
     script.write_text(code)
-    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=180, check=False)
     child = int(ran.stdout)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
@@ -277,8 +277,8 @@ def test_a_cluster_copies_and_loses_a_worker(source: Source, whole: str) -> None
     import distributed
 
     with cluster(source.folder, 2) as (address, workers):
-        with distributed.Client(address, timeout=30, set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=60)
+        with distributed.Client(address, timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=180)
         lost = []
 
         def progress(table: str, done: int, estimate: int) -> None:

@@ -26,7 +26,7 @@ def page_server(folder: Path, page: Path = PAGE) -> Iterator[str]:
         str(NODE_MODULES / ".bin/esbuild"), str(page), "--bundle", "--format=esm", "--jsx=automatic",
         "--define:process.env.NODE_ENV='production'", "--log-level=warning", f"--outfile={folder / 'page.js'}",
     ]  # fmt: skip
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=180)
     (folder / "index.html").write_text(
         '<!doctype html><meta charset="utf-8"><title>App</title><link rel="icon" href="data:,">'
         '<div id="root"></div><script type="module" src="page.js"></script>'

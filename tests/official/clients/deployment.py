@@ -58,6 +58,6 @@ def runs(served: Served, identifier: str, line: str = "") -> int:
     """How often a function has run, of those runs that wrote ``line`` to the log."""
     request = urllib.request.Request(f"{served.url}/api/stream_function_logs?cursor=0")
     request.add_header("Authorization", f"Convex {served.key}")
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         entries = json.load(answer)["entries"]
     return sum(entry["identifier"] == identifier and line in json.dumps(entry["logLines"]) for entry in entries)

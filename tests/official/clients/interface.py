@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-SECONDS = 20.0
+SECONDS = 60.0
 JsonValue = Any
 
 

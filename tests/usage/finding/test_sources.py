@@ -29,7 +29,7 @@ def test_other_peoples_files_are_not_read(tmp_path: Path) -> None:
 
 def git(folder: Path, *arguments: str) -> None:
     command = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b.c", *arguments]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
 
 
 def test_in_a_checkout_git_says_what_is_ignored(tmp_path: Path) -> None:
