@@ -358,3 +358,23 @@ def test_nothing_is_larger_than_a_reader_holds() -> None:
     found = {name for path in sorted((ROOT / "src/supavex").rglob("*.py")) for name in too_large(path)}
     assert found - LARGER.keys() == set(), "cut it, or say why it reads better whole"
     assert LARGER.keys() - found == set(), "no longer larger"
+
+
+def test_no_file_has_a_server_of_its_own_for_importing_the_shared_one() -> None:
+    """A fixture that a file imports is another one there: of a session's server, each such file would start its own."""
+    shared = ROOT / "tests/databases.py"
+    fixtures = {
+        node.name
+        for node in ast.parse(shared.read_text()).body
+        if isinstance(node, ast.FunctionDef) and any("pytest.fixture" in ast.unparse(d) for d in node.decorator_list)
+    }
+    imported = {
+        f"{path.relative_to(ROOT)}: {name.name}"
+        for path in (ROOT / "tests").rglob("*.py")
+        if "node_modules" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "tests.databases"
+        for name in node.names
+        if name.name in fixtures
+    }
+    assert "server" in fixtures and imported == set()
