@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from supavex.deployment import Deployment
 from supavex.schema import define_schema, define_table, v
 from tests.browser.chromium import chromium
 from tests.projects import folder
+
+#: The time that a page may take to show what it is to show, on a busy machine.
+MILLISECONDS = 60_000
+expect.set_options(timeout=MILLISECONDS)
 
 #: A name that would be the end of a page that did not escape it.
 NASTY = "\"'><script>window.broken = 1</script><img src=x onerror='window.broken = 2'>"
@@ -114,7 +118,7 @@ def window(browser: Browser) -> Iterator[Open]:
         def opened(**options: Any) -> Page:
             context = browser.new_context(**options)
             stack.callback(context.close)
-            context.set_default_timeout(15_000)
+            context.set_default_timeout(MILLISECONDS)
             page = context.new_page()
             page.on("console", listen)
             page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -329,7 +329,7 @@ def test_it(convex_deployment, n):
     if n == 39:
         steps = sorted(b - a for a, b in zip(MOMENTS, MOMENTS[1:]))
         print(f"median {steps[20] * 1000:.1f} ms")
-        assert steps[20] < 0.2  # of a busy machine; some 5 ms on one that is not
+        assert steps[20] < 0.5  # of a busy machine; some 5 ms on one that is not
 """,
     )
     started = time.monotonic()
