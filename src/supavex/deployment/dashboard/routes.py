@@ -77,10 +77,10 @@ def routes(host: Host) -> list[BaseRoute]:
 
 
 class _PageRoute(Route):
-    """A route for browsers alone: whatever else asks for an address that is not there is told so as JSON."""
+    """A route for browsers only. For a missing address, other clients get JSON."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Matches where a person goes to an address, which is none of Convex's protocol."""
+        """Matches if a browser requests an address outside of Convex's protocol."""
         asks = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
         protocol = scope["path"].startswith(("/api/", "/http/"))
         if not asks or protocol or "text/html" not in Headers(scope=scope).get("accept", ""):

@@ -120,10 +120,10 @@ class CommitLog:
 
 
 class Conflict(Exception):
-    """What a transaction has read was written by another one before its commit: run it again.
+    """Another transaction wrote what this one has read, before its commit. The caller runs it again.
 
-    ``table``: whose documents; ``document``: the id of the one that was written; ``source``: the mutation that wrote
-    it. Each is None where it is not known.
+    ``table``: the document's table. ``document``: the id of the written document. ``source``: the mutation that wrote
+    it. Each is None if it is unknown.
     """
 
     def __init__(self, table: str | None = None, document: str | None = None, source: str | None = None) -> None:
@@ -132,4 +132,4 @@ class Conflict(Exception):
 
 
 class Abandoned(Exception):
-    """Whoever commits has found, at the commit, that there is nothing to be committed any more."""
+    """Raised at the commit if the caller no longer wants it."""

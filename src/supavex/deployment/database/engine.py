@@ -36,7 +36,7 @@ _DRAIN_SECONDS, _DRAIN_AGAIN_SECONDS = 1.0, 5.0
 
 
 class Snapshot:
-    """The file as it was at ``ts``, shared by all who read then: :meth:`Engine.snapshot`, :meth:`Engine.foreign`."""
+    """The file as it was at ``ts``. All readers of that time share it; see :meth:`Engine.snapshot`."""
 
     def __init__(self, connection: sqlite3.Connection, catalog: Catalog, ts: int, foreign: int | None = None) -> None:
         self.connection, self.catalog, self.ts, self.foreign = connection, catalog, ts, foreign
@@ -61,7 +61,7 @@ class Engine:
         self._readers: list[sqlite3.Connection] = []
         self._current: Snapshot | None = None
         self._catalog: tuple[tuple[int, int], Catalog] | None = None
-        #: With what of :meth:`foreign` and of the file's shape the catalog is known to be right.
+        #: The numbers of :meth:`foreign` and of the file's shape for which the catalog is right.
         self._right: tuple[int, int] | None = None
         #: Called after each commit, in the thread that made it.
         self.listeners: list[Callable[[Commit], None]] = []
@@ -97,15 +97,15 @@ class Engine:
             self._tell(commit)
 
     def foreign(self) -> int | None:
-        """A number that changes when another connection writes to the file; None if a look at it would have to wait.
+        """A number that changes when another connection writes to the file; None if reading it would have to wait.
 
-        Every push has a connection of its own. While the number stays, the functions and components do.
+        Every push uses its own connection. While the number is unchanged, the functions and components are too.
         """
         with self._lock:
             return self._if_free(lambda: self._version if self._data_version() == self._version else None)
 
     def _if_free(self, look: Callable[[], T | None]) -> T | None:
-        # A commit may be waiting for another process's; it looks by itself, and nobody has to wait for it here.
+        # A commit may be waiting for another process. It makes the same check, so this call need not wait for it.
         if not self._writing.acquire(blocking=False):
             return None
         try:
@@ -191,7 +191,7 @@ class Engine:
     def _taken(self) -> Snapshot:
         connection = self._readers.pop() if self._readers else self._reader()
         connection.execute("BEGIN")
-        (shape,) = connection.execute("PRAGMA schema_version").fetchone()  # the first read is what fixes the moment
+        (shape,) = connection.execute("PRAGMA schema_version").fetchone()  # The first read fixes the snapshot.
         foreign = self.foreign()
         if self._catalog is None or foreign is None or self._right != (foreign, shape):
             version = Catalog.version(connection)

@@ -1,8 +1,8 @@
-"""The processes that one call runs in: that of the function that was called, and one for each component it calls into.
+"""The processes of one call: one for the called function, and one for each component that it calls.
 
-With Convex each function runs in an isolate of its own. Here functions of one component share a process while they call
-each other. Between processes goes JSON alone, by way of this one: a component has no object of its caller's, and no
-built-in object that its caller uses.
+In Convex, each function runs in its own isolate. Here, functions of one component share a process while they call each
+other. Processes exchange only JSON, through this process: a component has no object of its caller, and no built-in
+object that its caller uses.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 from supavex.deployment.functions.app import Function
 from supavex.deployment.runtime.runner import Modules, Runner, RunnerLost, Runners
 
-#: Convex does not count the time that its operations take. Here each costs the function's process something, too: so
-#: many seconds are not counted for one, of so many at most, for a function may ask without end.
+#: Convex does not count the time of its operations. Here, each also costs time in the function's process. These seconds
+#: are not counted for one operation, up to the second number of operations, because a function may request any number.
 _OPERATION_SECONDS, _OPERATIONS = 0.001, 20_000
 
 
 class Leased:
-    """A process for ``function``, given back at the end; one for Node ends then. A context manager.
+    """A process for ``function``, given back when the block ends. A Node process ends then. A context manager.
 
-    ``held``: how many the same call has already.
+    ``held``: the number of processes that the call holds already.
     """
 
     def __init__(self, runners: Runners, modules: Modules, function: Function | None, held: int = 0) -> None:
@@ -51,9 +51,9 @@ class Leased:
 class Processes:
     """The processes of one query or mutation.
 
-    ``current`` runs the function that was called last, and ``by_component`` has it and those that wait for it, by their
-    components' ids. ``lease`` gives one more, for a function of a component, where so many are held. ``seconds``: the
-    processor time that the call may take in all of them.
+    ``current``: the process of the function that was called last. ``by_component``: that process and those that wait
+    for it, by the component's id. ``lease``: gives a process for a function, by the number that the call holds already.
+    ``seconds``: the limit of the call's processor time in all processes.
     """
 
     lease: Callable[[Function, int], Leased]
@@ -63,12 +63,12 @@ class Processes:
     #: Processor seconds of processes that were given back.
     _elsewhere: float = 0.0
     _spent: float = 0.0
-    #: Operations that were answered.
+    #: The number of answered operations.
     _answered: int = 0
 
     @contextmanager
     def within(self, function: Function) -> Iterator[bool]:
-        """Within it, steps are those of a process for ``function``'s component; whether it is a new one."""
+        """Runs the block's steps in a process for the component of ``function``. Yields whether that process is new."""
         outer, id_ = self.current, function.component.id
         there = self.by_component.get(id_)
         if there is not None:
@@ -88,13 +88,13 @@ class Processes:
                 self.current = outer
 
     def step(self, instructions: list[Any]) -> list[Any]:
-        """Begins and answers what ``instructions`` say; what came out. Raises where the call has taken too long."""
+        """Sends ``instructions``. Returns the functions' messages. Raises if the call exceeds its processor time."""
         started = time.monotonic()
         messages = self.current.step(instructions, self.seconds)
         self._spent += time.monotonic() - started
         self._answered += len(instructions)
         allowed = self.seconds + _OPERATION_SECONDS * min(self._answered, _OPERATIONS)
-        # Waiting is no processor time: that is looked at only where there may be too much of it.
+        # Waiting takes no processor time, which is only read if the limit may be exceeded.
         if self._spent > allowed and self._cpu_seconds() > allowed:
             self.current.kill()
             raise RunnerLost("timeout")

@@ -82,9 +82,9 @@ class TransactionFunctions:
         self.services = services or Services()
         self._own_runners = runners is None
         self._runners = runners or Runners()
-        #: The app that was pushed last, and with what of :meth:`Engine.foreign` it is known to be that.
+        #: The app that was pushed last, and the number of :meth:`Engine.foreign` for which that holds.
         self._app: tuple[int | None, App] | None = None
-        #: Set where nothing is waited for any more.
+        #: Set when all waits have to end.
         self.closing = threading.Event()
         #: Limits queries and mutations to the number of processes. They never wait for each other.
         self.gate = threading.BoundedSemaphore(AT_ONCE)
@@ -112,7 +112,7 @@ class TransactionFunctions:
             self._runners.close()
 
     def app(self, snapshot: Snapshot) -> App:
-        """The app as it was at the moment of ``snapshot``."""
+        """The app at ``snapshot``."""
         known = self._app
         if known is not None and snapshot.foreign is not None and known[0] == snapshot.foreign:
             return known[1]
@@ -198,7 +198,7 @@ class TransactionFunctions:
         return outcome
 
     def _in_transaction(self, call: Call, outcome: Outcome, transaction: Transaction, app: App) -> None:
-        """Runs a query or a mutation; its result is the value of ``outcome``. The caller holds the gate."""
+        """Runs a query or a mutation. Its result becomes the value of ``outcome``. The caller holds the gate."""
         kind: Kind = "mutation" if outcome.kind == "Mutation" else "query"
         outcome.ts = outcome.read_at = transaction.ts
         outcome.request_id = call.request_id or outcome.request_id
@@ -215,7 +215,7 @@ class TransactionFunctions:
         return Modules(app.version, scripts, permitted(self.services.fetch_hosts))
 
     def runner(self, app: App, function: Function | None = None, held: int = 0) -> Leased:
-        """A process for one call, given back when the block ends. ``held``: how many the call has already."""
+        """A process for one call, given back when the block ends. ``held``: the number that the call holds already."""
         node = function is not None and function.node
         return Leased(self._runners, self._modules(app, node=node), function, held)
 
@@ -247,7 +247,7 @@ def snapshot_of(transaction: Transaction) -> Snapshot:
 
 @dataclass(slots=True)
 class TransactionRun:
-    """A query or a mutation while it runs, with the functions that it calls, in one transaction."""
+    """A running query or mutation, with the functions that it calls, in one transaction."""
 
     functions: TransactionFunctions
     app: App
@@ -256,13 +256,13 @@ class TransactionRun:
     outcome: Outcome
     #: The number of functions that have begun.
     _count: int = 0
-    #: How deep functions have called each other.
+    #: The depth of nested calls.
     _calling: int = 0
     _now: int = 0
     _processes: Processes = field(init=False)
 
     def outermost(self, function: Function, runner: Runner) -> str:
-        """Runs the function that was called from outside, in the process ``runner``; its result as JSON."""
+        """Runs the function that was called from outside, in the process ``runner``. Returns its result as JSON."""
         functions, frame = self.functions, self._frame(function, self.call)
         frame.journal = self.call.journal
         self._now = functions.engine.clock.ns() // 1_000_000
@@ -289,7 +289,7 @@ class TransactionRun:
         )
 
     def _run(self, frame: Frame, function: Function, call: Call, *, first: bool) -> str:
-        """Runs a function; its result as JSON. ``first``: it is the first one in its process."""
+        """Runs a function. Returns its result as JSON. ``first``: whether it is the first function in its process."""
         self._count += 1
         id_ = self._count
         request = self.functions.start_request(self.app, function, call, snapshot_of(self.transaction))

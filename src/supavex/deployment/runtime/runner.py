@@ -299,7 +299,7 @@ def _is_data(data: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Modules:
-    """What processes are made for: the modules of the push ``version``, and the hosts that actions may fetch from."""
+    """The pushed modules of a process: those of the push ``version``, and the hosts that actions may fetch from."""
 
     version: object
     scripts: Sequence[str] = field(compare=False)
@@ -315,15 +315,16 @@ class Runners:
         self._idle: list[Runner] = []
         self._leased: set[Runner] = set()
         self._closed = False
-        #: How often a run waited for the end of the last one.
+        #: The number of runs that waited for the end of the last one.
         self._waited = 0
-        #: How many one call has held at once, at most.
+        #: The largest number of processes that one call has held.
         self._held = 1
 
     def take(self, modules: Modules, purpose: object = None, held: int = 0) -> Runner:
         """A runner for ``modules``.
 
-        ``purpose``: of those that are idle, one that had the same is ready sooner. ``held``: how many the call has.
+        ``purpose``: an idle runner that last had the same one is ready sooner. ``held``: the number that the call holds
+        already.
         """
         with self._lock:
             if modules != self._modules:
@@ -346,20 +347,20 @@ class Runners:
         return runner
 
     def _best(self, purpose: object) -> Runner | None:
-        """The idle one that has the least to do before it runs: one that rests, and has its modules evaluated."""
+        """The idle runner that is ready first: at rest, with its modules evaluated."""
         resting = [one for one in self._idle if one.rested()]
         return next((one for one in resting if one.purpose == purpose), next(iter(resting or self._idle), None))
 
     def warm(self, modules: Modules) -> None:
-        """Makes a runner before it is needed."""
+        """Makes a runner in advance."""
         runner = self.take(modules)
         with suppress(RunnerLost):
             runner.ready()
         self.give(modules, runner)
 
     def _add(self, modules: Modules) -> None:
-        """Makes one more: of two that take turns, one makes itself ready while the other one runs."""
-        with suppress(Exception):  # nothing but speed is lost
+        """Makes one more: while one of two runs, the other prepares."""
+        with suppress(Exception):  # A failure here costs only speed.
             runner = Runner(modules.scripts, modules.hosts)
             try:
                 runner.ready()
@@ -367,7 +368,7 @@ class Runners:
                 self.give(modules, runner)
 
     def give(self, modules: Modules, runner: Runner) -> None:
-        """Takes back a runner. One that a function has changed is not used again."""
+        """Takes a runner back. One that a function has changed is not used again."""
         runner.finish()
         with self._lock:
             self._leased.discard(runner)
@@ -382,7 +383,7 @@ class Runners:
             self._idle.pop().kill()
 
     def close(self) -> None:
-        """Ends them all."""
+        """Ends all processes."""
         with self._lock:
             self._closed = True
             self._retire()
@@ -392,7 +393,7 @@ class Runners:
 
 @cache
 def shared_runners() -> Runners:
-    """Runners that all deployments of this process share, so that tests find warm ones."""
+    """The runners that all deployments of this process share, so that tests find prepared ones."""
     runners = Runners()
     atexit.register(runners.close)
     return runners

@@ -1,17 +1,17 @@
-// Whether a run has left everything as it was.
+// Tests whether a run has left everything unchanged.
 (own) => {
   "use strict";
   const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf, isExtensible } = Reflect;
-  // Names and symbols by themselves: V8 lists all keys at once three times as slowly.
+  // Names and symbols are listed separately, because V8 takes three times as long for all keys at once.
   const { freeze, is, getOwnPropertyNames: namesOf, getOwnPropertySymbols: symbolsOf } = Object;
 
-  // Between two runs everything that both could see must be as it was: all that is reached from the global object, and
-  // what syntax alone reaches. Nothing here may depend on what a function could have changed: no iterators, no methods.
+  // Everything that two runs can both see must be unchanged: all objects that are reachable from the global object, and
+  // by syntax alone. The code here must not use anything that a function can change: no iterators, no methods.
 
   const hidden = [function* () {}, async function () {}, async function* () {}, [].keys(), new Map().keys(),
     new Set().keys(), ""[Symbol.iterator](), "".matchAll(/a/g), Iterator.from({ next() {} }), [].values().map(() => 1)]
     .map((value) => getPrototypeOf(value));
-  // What the web's and Intl's objects are gone through by. Nobody changes these: frozen, they need not be looked at.
+  // The iterators' prototypes of the web's and Intl's objects. No app changes these, so they are frozen and not tested.
   const segments = new Intl.Segmenter().segment("");
   const streamed = new ReadableStream().values();
   const frozen = new Set([segments, segments[Symbol.iterator](), new Headers().keys(), new FormData().keys(),
@@ -27,8 +27,8 @@
       seen.add(value);
       queue.push(value);
     };
-    // Deno makes some classes only when somebody asks for them, and gives them by a getter.
-    // Not for Node: reading some of its own there never ends, and such a process runs one action only.
+    // Deno makes some classes at their first use, in a getter.
+    // Not for Node: reading some of its globals never ends, and such a process runs only one action.
     if (own.node === null) for (const key of ownKeys(globalThis)) reach(globalThis[key]);
     for (const object of queue) {
       const [names, values, accessors, getters, setters] = [[], [], [], [], []];
@@ -46,8 +46,8 @@
       }
       const prototype = getPrototypeOf(object);
       reach(prototype);
-      // Of a method, nobody changes but the place where it is found: frozen, it need not be looked at. A process for Node
-      // runs one action, and Node's packages do change some.
+      // Apps replace methods, but never change a method object, so it is frozen and not tested. A process for Node runs
+      // one action, and Node's packages do change some.
       const method = typeof object === "function" && object !== Function.prototype && !names.includes("prototype");
       if (own.node === null && (method || frozen.has(object))) {
         freeze(object);
@@ -60,7 +60,7 @@
   const unchanged = ({ object, prototype, extensible, names, values, accessors, getters, setters }) => {
     if (getPrototypeOf(object) !== prototype || isExtensible(object) !== extensible) return false;
     if (namesOf(object).length + symbolsOf(object).length !== names.length + accessors.length) return false;
-    // Not by reading it: a getter may count who reads.
+    // Without reading the value, because a getter may count reads.
     for (let i = 0; i < names.length; i++) {
       const property = getOwnPropertyDescriptor(object, names[i]);
       if (property === undefined || property.get !== undefined || !is(property.value, values[i])) return false;
@@ -75,7 +75,7 @@
     for (let i = 0; i < kept.length; i++) if (!unchanged(kept[i])) return "changed";
     own.clear();
     own.outbox.length = 0;
-    /(?:)/.test(""); // or the last match would be seen by the next run
+    /(?:)/.test(""); // Otherwise the next run would see the last match.
     return "";
   };
 }

@@ -1,5 +1,5 @@
-// What functions see of the web's globals: Deno's own, without those that Convex does not have, and each as far as
-// Convex has it in queries, in mutations, in actions, and while modules are evaluated.
+// The web's globals for functions: Deno's, without those that Convex lacks, each with the parts that Convex has in
+// queries, in mutations, in actions, and while modules are evaluated.
 (own) => {
   "use strict";
   const LANGUAGE = `AggregateError Array ArrayBuffer AsyncDisposableStack BigInt BigInt64Array BigUint64Array Boolean
@@ -25,8 +25,8 @@
   const { NotCapable } = own.deno.errors;
   const addGlobalListener = globalThis.addEventListener.bind(globalThis);
 
-  // What is of one run only. `kind`: of the function that was called from outside; "" where none runs.
-  // `analyzing`: modules are evaluated to see what is in them.
+  // The state of one run. `kind`: the kind of the function that was called from outside; "" if none runs.
+  // `analyzing`: whether modules are evaluated for their analysis.
   const run = { kind: "", importing: false, analyzing: false, clock: 0, ended: new AbortController(), timers: new Map(), lastTimer: 0 };
   own.web = run;
 
@@ -35,7 +35,7 @@
     if (run.kind !== "action") throw new Error(`Can't use ${what} in queries and mutations. ${HELP}`);
   };
 
-  // Timers and the network: Deno's own, for actions. What an action leaves behind ends with it.
+  // Timers and the network: Deno's, for actions. Pending ones end with the action.
 
   const timer = (name, start, repeats) => (job, delay = 0, ...rest) => {
     onlyInActions(name);
@@ -92,8 +92,8 @@
     run.ended.abort();
   };
 
-  // Cryptography is Deno's own, but not while modules are evaluated. Convex's answers at once: a function is not over
-  // while it waits for some.
+  // Cryptography is Deno's, except while modules are evaluated. Convex's answers synchronously, so a function does not end
+  // while it waits for an answer.
   run.pending = 0;
   const guarded = (given) => function (...parts) {
     if (run.analyzing) throw new Error("Can't use crypto while importing a module.");
@@ -121,8 +121,8 @@
   replace(Crypto.prototype, ["getRandomValues", "randomUUID"], guarded);
   replace(SubtleCrypto.prototype, Object.getOwnPropertyNames(SubtleCrypto.prototype), counted);
 
-  // Code that is made of texts can't import: what Deno would give is nothing of the app's. (What is made of a module is
-  // taken care of by whoever reads the module.)
+  // Code that is made from texts can't import, because Deno would import modules that are not the app's. (The linker
+  // replaces imports in modules.)
   const { construct, getPrototypeOf, setPrototypeOf } = Reflect;
   const { exec } = RegExp.prototype;
   const checked = (text) => {
@@ -150,18 +150,18 @@
   const evaluate = globalThis.eval;
   put("eval", (text) => evaluate(typeof text === "string" ? checked(text) : text));
 
-  // Convex's takes one sign of padding where there should be two.
+  // Convex's accepts one padding character in place of two.
   const { atob } = globalThis;
   const HALF_PADDED = /^(?:[\w+/-]{4})*[\w+/-]{2}=$/;
   put("atob", (given) => {
     const text = `${given}`;
     return atob(apply(exec, HALF_PADDED, [text]) === null ? text : `${text}=`);
   });
-  // Of WebAssembly: what Convex has of it. These two take what `fetch` gives.
+  // The parts of WebAssembly that Convex has. These two take the result of `fetch`.
   delete WebAssembly.compileStreaming;
   delete WebAssembly.instantiateStreaming;
 
-  // Nobody is told by these when something was collected: runs would differ by it.
+  // These never report garbage collection, because runs would differ by it.
   class FinalizationRegistry {
     register() {}
     unregister() {}
@@ -176,7 +176,7 @@
     }
   }
 
-  // Everything else goes: what is left can be reached by every function.
+  // Everything else is removed, because every function can reach the rest.
   own.listen(addGlobalListener);
   const mine = ["setTimeout", "setInterval", "clearTimeout", "clearInterval", "fetch"];
   for (const name of Object.getOwnPropertyNames(globalThis)) {
