@@ -244,6 +244,8 @@ class Function:
     columns: tuple[Parameter, ...] = ()
     #: Whether the body is ``BEGIN ATOMIC … END`` or ``RETURN …``.
     atomic: bool = False
+    #: The API roles that may not call it.
+    denied: tuple[str, ...] = ()
 
     @property
     def qualified(self) -> str:
@@ -327,7 +329,7 @@ def _plain(value: Any) -> Any:
 def function_from_json(data: dict[str, Any]) -> Function:
     """A :class:`Function` from its JSON."""
     lists = {name: tuple(Parameter(**each) for each in data[name] or ()) for name in ("parameters", "columns")}
-    return Function(**{**data, **lists})
+    return Function(**{**data, **lists, "denied": tuple(data.get("denied") or ())})
 
 
 def expression_from_json(data: dict[str, Any]) -> Expression:

@@ -137,7 +137,7 @@ SELECT pg_catalog.jsonb_build_object(
             'function', CASE WHEN tl.lanname IN ('sql', 'plpgsql') THEN tp.prosrc ELSE '' END) ORDER BY g.tgname)
         FROM pg_catalog.pg_trigger g
         JOIN pg_catalog.pg_proc tp ON tp.oid = g.tgfoid JOIN pg_catalog.pg_language tl ON tl.oid = tp.prolang
-        WHERE g.tgrelid = w.oid AND NOT g.tgisinternal), '[]'),
+        WHERE g.tgrelid = w.oid AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A')), '[]'),
     'grants', coalesce((
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
             'role', r.rolname,
@@ -201,6 +201,9 @@ SELECT pg_catalog.jsonb_build_object(
         WHERE p.proargmodes[a.position] IN ('t', 'o', 'b')), '[]'),
     'returns', pg_catalog.format_type(p.prorettype, NULL), 'returns_set', p.proretset, 'language', l.lanname,
     'security_definer', p.prosecdef, 'strict', p.proisstrict,
+    'denied', (SELECT coalesce(pg_catalog.jsonb_agg(r.rolname ORDER BY r.rolname), '[]') FROM pg_catalog.pg_roles r
+               WHERE r.rolname IN ('anon', 'authenticated')
+                 AND NOT pg_catalog.has_function_privilege(r.oid, p.oid, 'EXECUTE')),
     'atomic', pg_catalog.to_jsonb(p) ->> 'prosqlbody' IS NOT NULL, 'body', p.prosrc,
     'definition', pg_catalog.pg_get_functiondef(p.oid))
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace

@@ -28,7 +28,7 @@ from supavex.postgres.source_files import SourceFiles, of_paths
 from supavex.steps import step
 
 #: Raise it if the same files would replay differently.
-REPLAY_VERSION = 16
+REPLAY_VERSION = 17
 _OTHER_VERSION = "supabase/config.toml names PostgreSQL"
 #: Errors of a server's folder that can't be used: it is damaged, copied, or belongs to another user.
 _UNUSABLE = ("ServerDoesNotStart", "UnsafeFile")

@@ -56,6 +56,8 @@ class Child:
     field: str
     index: str
     on_delete: str
+    #: Whether the field holds null for NULL.
+    takes_null: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class TableConstraints:
     children: list[Child] = field(default_factory=list)
     #: The defaults by field.
     defaults: dict[str, Expression] = field(default_factory=dict)
+    #: The fields that hold null for NULL. Others are absent if the value is NULL.
+    nulls: frozenset[str] = frozenset()
     #: Fields that a trigger sets to the time of an update.
     touched: list[str] = field(default_factory=list)
     #: Fields of NOT NULL columns that the schema allows to be absent.
@@ -110,6 +114,7 @@ def constraints_of(rules: RuleSet) -> Constraints:
     found = Constraints({name: TableConstraints() for name in rules.tables})
     for table in rules.plan.moving:
         made = found.tables[table.target]
+        made.nulls = frozenset(planned.name for planned in table.fields if planned.takes_null)
         wanted = table.rule.enforce if table.rule.enforce is not None else ENFORCED
         reader = _Reader(table, rules.work, made, found.left)
         for name, read in (
@@ -139,7 +144,8 @@ class _Reader:
     @property
     def scope(self) -> Scope:
         self.work.nodes = 0
-        return Scope(self.work, (Binding(self.table.source.name, "row", self.table, new=True),), secured=False)
+        # What a default or a check calls, the caller calls.
+        return Scope(self.work, (Binding(self.table.source.name, "row", self.table, new=True),))
 
     def leave(self, constraint: str, reason: object) -> None:
         self.left.append(LeftOut(self.table.name, constraint, f"{reason}"))
@@ -182,7 +188,7 @@ class _Reader:
         for column in self.table.source.columns:
             for check in column.type.checks:
                 self._domain_check(column, check.name, check.expression)
-            if column.type.length is not None and column.type.base == "varchar":
+            if column.type.length is not None and column.type.base in ("varchar", "bpchar"):
                 sql = f'char_length("{column.name}") <= {column.type.length}'
                 self._column_check(column, f"{column.name}_length", sql)
 
@@ -285,13 +291,17 @@ def _references(table: TablePlan, plan: Plan, found: Constraints) -> None:
         if parent == STORAGE_TABLE or parent not in found.tables:
             found.left.append(LeftOut(table.name, key.name, f"it refers to {parent}"))
             continue
+        if (key.referenced_schema, key.referenced_table) != (planned.reference.schema, planned.reference.table):
+            elsewhere = f"{key.referenced_schema}.{key.referenced_table}"
+            found.left.append(LeftOut(table.name, key.name, f"it refers to {elsewhere}, and its ids are of {parent}"))
+            continue
         found.tables[table.target].references.append((key.name, planned.name, parent))
         assert table.definition is not None
         index, _ = index_for(table.definition, (planned.name,))
         action = {"CASCADE": "cascade", "SET NULL": "set null"}.get(key.on_delete, "restrict")
         if key.on_delete == "SET DEFAULT":
             found.left.append(LeftOut(table.name, key.name, "ON DELETE SET DEFAULT: it restricts instead"))
-        found.tables[parent].children.append(Child(table.target, planned.name, index, action))
+        found.tables[parent].children.append(Child(table.target, planned.name, index, action, planned.takes_null))
 
 
 def _field(table: TablePlan, columns: tuple[str, ...]) -> FieldPlan | None:

@@ -6,7 +6,8 @@ what TypeScript can express with SQL's meaning. Other SQL raises :class:`Untrans
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -27,6 +28,7 @@ class Kind:
     as in the field.
 
     ``ordered``: whether JavaScript's ``<`` orders the values as PostgreSQL does. ``labels``: an enum's, in order.
+    ``key``: for an ``id`` the kind of its column: ``uuid``, ``number`` or ``text``; empty for another, or several.
     ``table``: for an ``id`` its table; for a number ``int`` if it is whole; for a text ``uuid`` or ``json`` if it was
     one; for a time its format.
     """
@@ -35,6 +37,11 @@ class Kind:
     table: str = ""
     element: Kind | None = None
     labels: tuple[str, ...] = ()
+    key: str = field(default="", compare=False)
+
+    def stands_for(self, declared: Kind) -> bool:
+        """Whether SQL takes the value for one of the kind ``declared``: as it is, or an id for what its column was."""
+        return self.name == declared.name or (declared.name == self.key and self.name == "id")
 
     @property
     def ordered(self) -> bool:
@@ -176,10 +183,11 @@ class Call(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Invoke(Expression):
-    """A call of one of the project's functions."""
+    """A call of one of the project's functions. ``denied``: the roles that PostgreSQL refuses the call."""
 
     function: Function
     arguments: tuple[Expression, ...]
+    denied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,10 +273,11 @@ class Statement:
     """A statement of a function's body.
 
     ``return``: of ``value`` (or of nothing). ``set``: of the variable ``name``. ``if``: ``branches``, ``otherwise``.
-    ``raise``: an exception with the text ``name``.
+    ``raise``: an exception with the text ``name``. ``try``: the statements of the only branch, and ``otherwise`` after
+    an error in them.
     """
 
-    verb: Literal["return", "set", "if", "raise"]
+    verb: Literal["return", "set", "if", "raise", "try"]
     value: Expression | None = None
     name: str = ""
     branches: tuple[tuple[Expression, tuple[Statement, ...]], ...] = ()
@@ -293,6 +302,26 @@ class Function:
     nullable: bool
     #: Whether it is SECURITY DEFINER.
     definer: bool
+
+
+def parts_in(found: object, *, bodies: bool = False) -> Iterator[object]:
+    """A form and all that is in it; what the functions that it calls are made of only with ``bodies``."""
+    waiting: list[object] = [found]
+    seen: set[str] = set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, tuple | list):
+            waiting += reversed(one)
+            continue
+        if isinstance(one, Function):
+            if not bodies or one.name in seen:
+                continue
+            seen.add(one.name)
+        yield one
+        if hasattr(one, "__dataclass_fields__"):
+            # InSelect holds its select twice.
+            skipped = ("kind", "matching")
+            waiting += [getattr(one, name) for name in one.__dataclass_fields__ if name not in skipped]
 
 
 def rows_in(found: object) -> set[str]:

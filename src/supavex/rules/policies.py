@@ -11,7 +11,7 @@ from supavex.mapping.plan import Plan, TablePlan
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.postgres.catalog import Policy
 from supavex.rules import form
-from supavex.rules.form import Expression, Function, Kind, Select, Untranslatable
+from supavex.rules.form import Expression, Function, Invoke, Kind, Select, Untranslatable
 from supavex.rules.parse.columns import Source
 from supavex.rules.parse.program import condition_of
 from supavex.rules.parse.scope import Binding, Scope, Work
@@ -46,8 +46,9 @@ class TableRules:
     policies: list[PolicyRule] = field(default_factory=list)
     #: The allowed commands by role; None if every role may do everything.
     grants: dict[str, tuple[str, ...]] | None = None
-    #: By command, the roles that PostgreSQL refuses because the policies query their own table.
-    recursive: dict[str, list[str]] = field(default_factory=dict)
+    #: By command and role, why PostgreSQL refuses whatever the rows are: ``recursion`` if the policies query their own
+    #: table, ``rights`` if they read a table or call a function that the role may not.
+    throws: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -80,9 +81,9 @@ def uid_kind(plan: Plan) -> Kind:
     """The kind of ``auth.uid()`` in Convex, by ``[users]`` of supavex.toml."""
     users = plan.project.users
     if users.field:
-        return Kind("id", users.field.partition(".")[0])
+        return Kind("id", users.field.partition(".")[0], key="uuid")
     if users.kind == "convex-auth":
-        return Kind("id", "users")
+        return Kind("id", "users", key="uuid")
     return Kind("clerk") if users.kind == "clerk" else form.UUID
 
 
@@ -99,8 +100,9 @@ def rule_set(plan: Plan) -> RuleSet:
     for table in tables.values():
         if table.source is not None:
             _fill(table, table.source, work)
+    _refuse_openings(tables)
     for table in tables.values():
-        _find_recursion(table, tables)
+        _find_throws(table, tables)
     return RuleSet(plan, tables, work)
 
 
@@ -135,28 +137,96 @@ def _policy(policy: Policy, table: TablePlan, work: Work) -> PolicyRule:
     return PolicyRule(policy, roles, sides["using"], sides["check"])
 
 
-# Recursion: PostgreSQL refuses a query if the policies query, through subqueries, a table that is already being
-# queried.
+# A table whose policy refuses shows fewer rows than PostgreSQL's. What asks that there is none must not open by that.
 
 
-def _find_recursion(table: TableRules, tables: Mapping[str, TableRules]) -> None:
+def _refuse_openings(tables: Mapping[str, TableRules]) -> None:
+    while True:
+        refusing = {name: rule for name, table in tables.items() for rule in table.policies if refuses(rule, "select")}
+        found = False
+        for table in tables.values():
+            for at, rule in enumerate(table.policies):
+                names = [name for side in (rule.using, rule.check) for name in _counted(side, refusing)]
+                if names:
+                    found = True
+                    reason = (
+                        f"it asks which rows {names[0]} has not, whose policy {refusing[names[0]].policy.name} refuses."
+                    )
+                    table.policies[at] = PolicyRule(rule.policy, rule.roles, reason=reason)
+        if not found:
+            return
+
+
+def refuses(rule: PolicyRule, command: str) -> bool:
+    """Whether a policy of a command has no form."""
+    return bool(rule.reason) and rule.policy.command.lower() in ("all", command)
+
+
+def _counted(found: Expression | Select | None, refusing: Mapping[str, object]) -> Iterator[str]:
+    """Those of the tables ``refusing`` of which a condition asks for more than whether there is a row of them."""
+    match found:
+        case form.All() | form.Any():
+            for part in found.parts:
+                yield from _counted(part, refusing)
+        case form.Exists() | form.InSelect():
+            yield from _counted(found.select, refusing)
+        case Select():
+            yield from _counted(found.condition, refusing)
+            yield from (s.table for s in found.sources if s.outer and s.secured and s.table in refusing)
+        case None:
+            pass
+        case _:
+            for one in form.parts_in(found, bodies=True):
+                yield from _read_by(one) & refusing.keys()
+
+
+def refusing_policies(name: str, tables: Mapping[str, TableRules], command: str) -> list[str]:
+    """The policies by which a table shows or takes less than PostgreSQL: its own, and those of tables it asks."""
+    commands = {command} if command in ("select", "insert") else {command, "select"}
+    found = [f"{r.policy.name} of {name}" for r in tables[name].policies if any(refuses(r, one) for one in commands)]
+    for other in tables_asked(name, tables):
+        found += [f"{r.policy.name} of {other}" for r in tables[other].policies if refuses(r, "select")]
+    return list(dict.fromkeys(found))
+
+
+def tables_asked(name: str, tables: Mapping[str, TableRules]) -> list[str]:
+    """The tables that a table's policies read with the caller's rights, and those that the policies of these read."""
+    found: dict[str, None] = {}
+    waiting = [name]
+    while waiting:
+        rules = tables[waiting.pop()].policies
+        asked = [_read_by(part) for r in rules for part in form.parts_in((r.using, r.check), bodies=True)]
+        waiting += [one for one in set[str]().union(*asked) if one not in found]
+        found |= dict.fromkeys(waiting)
+    return list(found)
+
+
+# PostgreSQL looks at all policies of a command before it looks at a row: at what they ask for, over subqueries, and at
+# the rights that this takes.
+
+
+def _find_throws(table: TableRules, tables: Mapping[str, TableRules]) -> None:
     for command in COMMANDS:
-        roles = [role for role in CALLERS if _recurs(table, command, role, tables, ())]
-        if roles:
-            table.recursive[command] = roles
+        for role in CALLERS:
+            recurs = _recurs(table, command, role, tables, ())
+            if recurs or _lacks_rights(table, command, role, tables):
+                table.throws.setdefault(command, {})[role] = "recursion" if recurs else "rights"
+
+
+def _asked(table: TableRules, command: str, role: str) -> Iterator[PolicyRule]:
+    """The policies that PostgreSQL asks for a command. An update and a delete read the row, too."""
+    commands = {command} if command in ("select", "insert") else {command, "select"}
+    for rule in table.policies if table.security else ():
+        own = rule.policy.command.lower()
+        if role in rule.roles and (own == "all" or own in commands):
+            yield rule
 
 
 def _recurs(
     table: TableRules, command: str, role: str, tables: Mapping[str, TableRules], active: tuple[str, ...]
 ) -> bool:
-    if not table.security:
-        return False
-    commands = {command} if command in ("select", "insert") else {command, "select"}
-    for rule in table.policies:
-        own = rule.policy.command.lower()
-        if role not in rule.roles or (own != "all" and own not in commands):
-            continue
-        selects = [s for side in (rule.using, rule.check) for s in _subqueries(side)]
+    for rule in _asked(table, command, role):
+        selects = [one for one in form.parts_in((rule.using, rule.check)) if isinstance(one, Select)]
         if not selects:
             continue
         if table.target in active:
@@ -168,16 +238,59 @@ def _recurs(
     return False
 
 
-def _subqueries(found: object) -> Iterator[Select]:
-    """The subqueries of a policy, including nested ones. Subqueries of its functions are not included."""
-    waiting: list[object] = [found]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Select):
+def _lacks_rights(
+    table: TableRules, command: str, role: str, tables: Mapping[str, TableRules], above: tuple[str, ...] = ()
+) -> bool:
+    for one in form.parts_in(_evaluated(table, command, role)):
+        calls = (
+            [] if not isinstance(one, Invoke) else [one] if one.function.definer else [one, *_calls_in(one.function)]
+        )
+        if any(role in call.denied for call in calls):
+            return True
+        for name in _read_by(one) - {*above, table.target}:
+            grants = tables[name].grants
+            if grants is not None and "select" not in grants.get(role, ()):
+                return True
+            if _lacks_rights(tables[name], "select", role, tables, (*above, table.target)):
+                return True
+    return False
+
+
+def _evaluated(table: TableRules, command: str, role: str) -> list[Expression]:
+    """The conditions that PostgreSQL prepares. If a permissive policy is ``true``, PostgreSQL prepares no other one."""
+    found: list[Expression] = []
+    for own, side in _SIDES[command] if table.security else ():
+        rules = [r for r in table.policies if role in r.roles and r.policy.command.lower() in ("all", own)]
+        sides = [(rule, rule.check if side == "check" and rule.check is not None else rule.using) for rule in rules]
+        open_ = [one for rule, one in sides if rule.policy.permissive]
+        if open_:
+            found += [one for rule, one in sides if not rule.policy.permissive and one is not None]
+            found += [one for one in open_ if one is not None] if not any(map(is_true, open_)) else []
+    return found
+
+
+_SIDES = {
+    "select": (("select", "using"),),
+    "insert": (("insert", "check"),),
+    "update": (("select", "using"), ("update", "using"), ("update", "check")),
+    "delete": (("select", "using"), ("delete", "using")),
+}
+
+
+def is_true(found: Expression | None) -> bool:
+    """Whether a condition is the constant ``true``."""
+    return isinstance(found, form.Constant) and found.value is True
+
+
+def _read_by(one: object) -> set[str]:
+    """The tables that a subquery of a policy reads with the caller's rights."""
+    return {source.table for source in one.sources if source.secured} if isinstance(one, Select) else set()
+
+
+def _calls_in(function: Function) -> Iterator[Invoke]:
+    """The calls in the body of a function that has the rights of its caller. What it reads is refused at run time."""
+    for one in form.parts_in(function.body):
+        if isinstance(one, Invoke):
             yield one
-        if isinstance(one, tuple | list):
-            waiting += one
-        elif hasattr(one, "__dataclass_fields__") and not isinstance(one, Function):
-            # InSelect contains its select twice.
-            skipped = ("kind", "matching")
-            waiting += [getattr(one, name) for name in one.__dataclass_fields__ if name not in skipped]
+            if not one.function.definer:
+                yield from _calls_in(one.function)

@@ -135,7 +135,9 @@ def test_a_wrong_setting_is_named() -> None:
 
 
 def test_a_default_that_reads_is_waited_for(made: Written) -> None:
-    assert re.search(r"drafts: \{\n    defaults: async \(caller\) => .*await own_team\(caller\)", made.text)
+    assert re.search(
+        r"drafts: \{\n    defaults: \{\n      team_id: async \(caller\) => .*await own_team\(caller\)", made.text
+    )
 
 
 def test_the_compiler_takes_what_is_written(tmp_path: Path, made: Written) -> None:

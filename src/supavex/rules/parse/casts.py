@@ -118,7 +118,7 @@ def cast(given: Expression, kind: Kind) -> Expression:
         assert kind.element is not None
         if own.element.name in (kind.element.name, "unknown", "uuid", "text", "id", "clerk"):
             return given
-    if own.name in ("id", "clerk") and kind.name == "uuid":
+    if (own.name == "clerk" and kind.name == "uuid") or (own.name == "id" and own.key == kind.name):
         return given
     if kind.name == "text":
         return _text(given)
@@ -155,8 +155,10 @@ def _text(given: Expression) -> Expression:
         return replace(given, kind=form.TEXT)
     if name == "clerk":
         return given
-    if name == "id":
+    if name == "id" and given.kind.key == "uuid":
         return Call(form.UUID_TEXT, given.nullable, "uuidOf", (given,))
+    if name == "id" and given.kind.key == "number":
+        return Call(form.TEXT, given.nullable, "numberTextOf", (given,))
     if given.kind == form.WHOLE_NUMBER or name == "int64":
         return Call(form.TEXT, given.nullable, "textOfNumber", (given,))
     if name == "boolean":
@@ -172,6 +174,6 @@ def returned(value: Expression, declared: Kind, *, returns_set: bool = False) ->
         return value
     if isinstance(value, form.Constant) and value.value is None:
         return null(declared)
-    if value.kind.name == declared.name or (declared.name == "uuid" and value.kind.name in ("id", "clerk")):
+    if value.kind.stands_for(declared) or (declared.name == "uuid" and value.kind.name == "clerk"):
         return value
     return cast(value, declared)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from supavex.convex import validators as kinds
 from supavex.convex.validators import Optional, unwrap
 from supavex.mapping.conversions import Target
+from supavex.mapping.keys import Key
 from supavex.mapping.names import camel_case
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.postgres.catalog import Column, Function, Type, View
@@ -42,6 +43,14 @@ class Source:
                 return found
         raise Untranslatable(f"the table {schema + '.' if schema else ''}{name} does not move to Convex")
 
+    def id_kind(self, name: str) -> Kind:
+        """The ids of a Convex table."""
+        table = self.plan.to_target(name)
+        column = table.source.column(table.key.columns[0]) if table is not None and table.key is not None else None
+        if table is None or table.key is None or column is None or table.status != "mapped":
+            return Kind("id", name)
+        return Kind("id", name, key=_key_kind(table.key, column.type))
+
     def view(self, schema: str, name: str) -> View | None:
         """The view of that name, or None."""
         schemas = (schema,) if schema else self.plan.project.schemas
@@ -57,6 +66,17 @@ class Source:
         return own or found
 
 
+def _key_kind(key: Key, type_: Type) -> str:
+    """The kind of the column that ids are made of; empty if they are made of several, or of another kind."""
+    if key.form == "hash" and len(key.columns) == 1 and (type_.category == "e" or type_.base in _HASHED):
+        return "text"
+    return {"uuid": "uuid", "integer": "number"}.get(key.form, "")
+
+
+#: Types of keys whose ids are hashes of the value itself.
+_HASHED = ("text", "varchar", "name")
+
+
 def field_of(table: TablePlan, column_name: str, row: str, *, new: bool = False) -> Field:
     """The field of the column ``column_name``. Raises :class:`Untranslatable` if there is none, or its value is
     converted.
@@ -70,7 +90,8 @@ def field_of(table: TablePlan, column_name: str, row: str, *, new: bool = False)
         raise Untranslatable(f"{table.name}.{column_name} is left behind: {table.skipped[column_name]}")
     own = table.key is not None and table.key.columns == (column_name,) and table.key.form in ("uuid", "integer")
     if own and table.status == "mapped":
-        return Field(Kind("id", table.target), new, row, "_id", table.target)
+        assert table.key is not None
+        return Field(Kind("id", table.target, key=_key_kind(table.key, column.type)), new, row, "_id", table.target)
     planned = next((f for f in table.fields if f.column is not None and f.column.name == column_name), None)
     if planned is None:
         return _existing(table, column, row)
@@ -103,7 +124,10 @@ def _kind(planned: FieldPlan, column: Column) -> Kind:
     if planned.ids is not None:
         return Kind("clerk")
     if planned.reference is not None:
-        inner = Kind("id", planned.reference.target)
+        one = column.type.element if planned.reference.is_array and column.type.element else column.type
+        plain = not planned.reference.existing and not planned.reference.via_unique
+        key = _key_kind(planned.reference.key, one) if plain else ""
+        inner = Kind("id", planned.reference.target, key=key)
         return Kind("array", element=inner) if planned.reference.is_array else inner
     cut = re.search(r"HH:MM(?::SS)?$", planned.conversion.name)
     return kind_of_type(column.type, Target(planned.validator), cut[0] if cut else "")

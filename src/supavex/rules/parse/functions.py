@@ -41,7 +41,9 @@ def invoked(candidates: list[catalog.Function], given: list[Expression], scope: 
     secured = scope.secured and not function.security_definer
     made = _read(function, arguments, scope.work, secured=secured)
     nullable = made.nullable or (function.strict and any(a.nullable for a in arguments))
-    return Invoke(made.returns, nullable, made, tuple(arguments))
+    # The owner of a SECURITY DEFINER function calls what the function calls.
+    denied = function.denied if scope.secured else ()
+    return Invoke(made.returns, nullable, made, tuple(arguments), denied)
 
 
 def _takes(function: catalog.Function, count: int) -> bool:
@@ -66,7 +68,7 @@ def _default(sql: str, scope: Scope) -> Expression:
 
 
 def _argument(given: Expression, declared: Kind, function: catalog.Function) -> Expression:
-    if given.kind.name == declared.name or (declared.name == "uuid" and given.kind.name in ("id", "clerk")):
+    if given.kind.stands_for(declared) or (declared.name == "uuid" and given.kind.name == "clerk"):
         return given
     if given.kind.name == "unknown" or (given.kind.name, declared.name) in (("uuid", "text"), ("date", "moment")):
         return cast(given, declared)

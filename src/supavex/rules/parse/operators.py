@@ -103,7 +103,7 @@ def _held_as(one: Expression, other: Expression, source: Source) -> Expression |
         return cast(one, form.TEXT) if kind.name == "unknown" else None
     if kind.name == wanted.name:
         if kind.name == "id" and kind.table != wanted.table:
-            return Call(wanted, one.nullable, "idOf", (_name(wanted.table), _uuid(one)))
+            return _id_of_another(one, wanted)
         if kind.name == "array":
             return _array_as(one, wanted, source)
         if kind.name == "time" and kind.table != wanted.table:
@@ -151,7 +151,10 @@ def _array_as(one: Expression, wanted: Kind, source: Source) -> Expression | Non
     if isinstance(one, Call) and one.name == "list":
         parts = tuple(_held_as(part, Constant(element, False, None), source) for part in one.arguments)
         return None if None in parts else Call(wanted, False, "list", parts, False)  # type: ignore[arg-type]
-    if element.name == "id" and own.name in ("uuid", "id"):
+    if element.name == "id" and element.key != "uuid" and own.name == element.key:
+        name = {"number": "idsOfNumbers", "text": "idsOfTexts"}[element.key]
+        return Call(wanted, one.nullable, name, (_name(element.table), one))
+    if element.name == "id" and element.key == "uuid" and (own.name == "uuid" or own.key == "uuid"):
         texts = one if own.name == "uuid" else Call(_UUIDS, one.nullable, "uuidsOf", (one,))
         return Call(wanted, one.nullable, "idsOf", (_name(element.table), texts))
     return None
@@ -163,17 +166,26 @@ def _as_id(one: Expression, other: Expression, source: Source) -> Expression | N
         return Field(other.kind, True, one.row, "_id", table)
     if isinstance(one, Constant):
         return null(other.kind) if one.value is None else id_constant(str(one.value), table, source)
-    form_ = _key_form(table, source)
-    if form_ == "uuid" and one.kind.name in ("uuid", "text"):
-        return Call(Kind("id", table), one.nullable, "idOf", (_name(table), one))
-    if form_ == "integer" and one.kind.name == "number":
-        return Call(Kind("id", table), one.nullable, "idOfNumber", (_name(table), one))
-    return None
+    name = _ID_OF.get((other.kind.key, one.kind.name))
+    return None if name is None else Call(source.id_kind(table), one.nullable, name, (_name(table), one))
 
 
-def _key_form(table: str, source: Source) -> str:
-    found = source.plan.to_target(table)
-    return found.key.form if found is not None and found.key is not None and found.status == "mapped" else ""
+#: The functions of the runtime that make ids, by what the id's column was and what they are made of.
+_ID_OF = {
+    ("uuid", "uuid"): "idOf",
+    ("uuid", "text"): "idOf",
+    ("number", "number"): "idOfNumber",
+    ("text", "text"): "idOfText",
+}
+
+
+def _id_of_another(one: Expression, wanted: Kind) -> Expression | None:
+    """An id of another table, of the row with the same key."""
+    if not wanted.key or one.kind.key != wanted.key:
+        return None
+    if wanted.key == "uuid":
+        return Call(wanted, one.nullable, "idOf", (_name(wanted.table), _uuid(one)))
+    return Call(wanted, one.nullable, "idInTable", (_name(wanted.table), one))
 
 
 def id_constant(text: str, table: str, source: Source) -> Constant:
@@ -182,7 +194,7 @@ def id_constant(text: str, table: str, source: Source) -> Constant:
     if found is None or found.key is None or found.status != "mapped" or len(found.key.columns) != 1:
         raise Untranslatable(f"ids of {table} are not computed of keys")
     try:
-        return Constant(Kind("id", table), False, encode_id(source.numbers[table], found.key.internal_id(text)))
+        return Constant(source.id_kind(table), False, encode_id(source.numbers[table], found.key.internal_id(text)))
     except (ValueError, OverflowError, KeyError):
         raise Untranslatable(f"the key {text!r} of {table}") from None
 
@@ -201,8 +213,8 @@ def _pattern(operator: str, left: Expression, right: Expression) -> Expression:
         raise Untranslatable(f"{operator} with a pattern that does not stand there")
     ignore = operator.endswith("*")
     found = (of_like if "~~" in operator else portable)(right.value, ignore_case=ignore)
-    if found is None and right.value == "%" and "~~" in operator:
-        found = ""
+    if found is None and right.value in ("%", "") and "~~" in operator:
+        found = "" if right.value else "^$"
     if found is None:
         raise Untranslatable(f"the pattern {right.value!r}")
     return Call(form.BOOLEAN, left.nullable, "matches", (left, Constant(form.TEXT, False, found)))

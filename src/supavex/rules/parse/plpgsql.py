@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from supavex.postgres import catalog
-from supavex.rules.form import Expression, Kind, Scalar, Statement, Untranslatable, Variable
+from supavex.rules import form
+from supavex.rules.form import Constant, Expression, Kind, Scalar, Statement, Untranslatable, Variable
 from supavex.rules.parse.casts import cast, null, returned
 from supavex.rules.parse.columns import kind_named
 from supavex.rules.parse.program import condition_of, expression_of, select_of
@@ -54,6 +55,10 @@ class _Reader:
             if variable is None or variable["refname"] in parameters or variable["refname"].startswith("__"):
                 continue
             name = variable["refname"]
+            if variable.get("isconst") and name in ("sqlstate", "sqlerrm"):
+                continue  # of a handler's own
+            if name in self.variables:
+                raise Untranslatable(f"the variable {name} of two blocks")
             type_name = variable["datatype"]["PLpgSQL_type"]["typname"]
             kind = self._kind(type_name)
             default = variable.get("default_val")
@@ -78,10 +83,17 @@ class _Reader:
         return expression_of(node["PLpgSQL_expr"]["query"], self.scope)
 
     def block(self, node: Any) -> list[Statement]:
-        block = node.get("PLpgSQL_stmt_block")
-        if block is None or "exceptions" in block:
-            raise Untranslatable("EXCEPTION in PL/pgSQL")
-        return self.statements(block.get("body", []))
+        block = node["PLpgSQL_stmt_block"]
+        body = self.statements(block.get("body", []))
+        if "exceptions" not in block:
+            return body
+        handlers = [one["PLpgSQL_exception"] for one in block["exceptions"]["PLpgSQL_exception_block"]["exc_list"]]
+        names = [[c["PLpgSQL_condition"]["condname"] for c in one["conditions"]] for one in handlers]
+        if names != [["others"]]:
+            raise Untranslatable("EXCEPTION WHEN other errors than OTHERS in PL/pgSQL")
+        handled = tuple(self.statements(handlers[0].get("action", [])))
+        always = Constant(form.BOOLEAN, False, True)
+        return [Statement("try", branches=((always, tuple(body)),), otherwise=handled)]
 
     def statements(self, nodes: list[Any]) -> list[Statement]:
         return [made for node in nodes for made in self.statement(node)]
@@ -173,10 +185,10 @@ class _Reader:
         if isinstance(value, Scalar | Expression) and value.kind.name == "unknown":
             value = cast(value, kind) if getattr(value, "value", None) is not None else null(kind)
         if value.kind.name != kind.name:
-            if kind.name != "uuid" or value.kind.name not in ("id", "clerk"):
-                value = cast(value, kind)
-            else:
+            if value.kind.stands_for(kind) or (kind.name == "uuid" and value.kind.name == "clerk"):
                 kind = self._retype(name, value.kind)
+            else:
+                value = cast(value, kind)
         return Statement("set", value, variable.name)
 
     def _retype(self, name: str, kind: Kind) -> Kind:

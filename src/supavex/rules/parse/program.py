@@ -7,39 +7,14 @@ from typing import Any
 from supavex.postgres import catalog
 from supavex.rules.form import Expression, Untranslatable
 from supavex.rules.parse.expressions import condition
+from supavex.rules.parse.grammar import expression_node, statements_of
 from supavex.rules.parse.scope import Scope, expression
-
-#: The most characters of one policy's expression.
-MAX_LENGTH = 50_000
-
-
-def _statements(sql: str) -> Any:
-    from pglast import parse_sql
-    from pglast.parser import ParseError
-
-    if len(sql) > MAX_LENGTH:
-        raise Untranslatable(f"it is longer than {MAX_LENGTH} characters")
-    try:
-        return parse_sql(sql)
-    except (ParseError, RecursionError):
-        raise Untranslatable("PostgreSQL's grammar does not read it") from None
-
-
-def _expression_node(sql: str) -> Any:
-    found = _statements(f"SELECT {sql}")
-    if len(found) != 1 or type(found[0].stmt).__name__ != "SelectStmt":
-        raise Untranslatable("it is not an expression")
-    node = found[0].stmt
-    if node.fromClause or node.whereClause or len(node.targetList or ()) != 1:
-        # In PL/pgSQL, `RETURN x FROM t` is an expression, too.
-        raise Untranslatable("an expression with FROM")
-    return node.targetList[0].val
 
 
 def expression_of(sql: str, scope: Scope) -> Expression:
     """The form of an expression. Raises :class:`Untranslatable`."""
     try:
-        return expression(_expression_node(sql), scope)
+        return expression(expression_node(sql), scope)
     except RecursionError:
         raise Untranslatable("it is nested too deeply") from None
 
@@ -47,14 +22,14 @@ def expression_of(sql: str, scope: Scope) -> Expression:
 def condition_of(sql: str, scope: Scope) -> Expression:
     """The form of an expression that is true, false or NULL. Raises :class:`Untranslatable`."""
     try:
-        return condition(_expression_node(sql), scope)
+        return condition(expression_node(sql), scope)
     except RecursionError:
         raise Untranslatable("it is nested too deeply") from None
 
 
 def select_of(sql: str) -> Any:
     """The node of a SELECT statement."""
-    found = _statements(sql)
+    found = statements_of(sql)
     if len(found) != 1 or type(found[0].stmt).__name__ != "SelectStmt":
         raise Untranslatable("a statement that does not only select")
     return found[0].stmt
@@ -63,11 +38,11 @@ def select_of(sql: str) -> Any:
 def statement_of(function: catalog.Function) -> Any:
     """The node of the only statement in an SQL function's body. Raises :class:`Untranslatable` if there are several."""
     if not function.atomic:
-        found = _statements(function.body)
+        found = statements_of(function.body)
         if len(found) != 1:
             raise Untranslatable("it has several statements")
         return found[0].stmt
-    (made,) = _statements(function.definition)
+    (made,) = statements_of(function.definition)
     body = made.stmt.sql_body
     if type(body).__name__ == "ReturnStmt":
         return _statements_of_return(body)

@@ -10,6 +10,7 @@ from typing import Any
 from supavex.mapping.plan import TablePlan
 from supavex.rules.form import Expression, Function, Kind, Untranslatable, Variable, Whole
 from supavex.rules.parse.columns import Source, field_of
+from supavex.rules.parse.grammar import expression_node
 
 #: The most nodes of one policy with the functions that it calls, and the most levels of nesting.
 MAX_NODES, MAX_DEPTH = 4000, 60
@@ -110,9 +111,9 @@ class Scope:
         if len(names) == 2:
             binding = next((b for b in self.bindings if b.alias == names[0]), None)
             if binding is not None:
-                return binding.column(name)
+                return self._of(binding, name)
             return self.variables.get(name) if names[0] == self.function else self.variables.get(".".join(names))
-        found = [one for one in (b.column(name) for b in self.bindings) if one is not None]
+        found = [one for one in (self._of(b, name) for b in self.bindings) if one is not None]
         if len(found) > 1:
             raise Untranslatable(f"the name {name} is ambiguous")
         if found:
@@ -123,6 +124,18 @@ class Scope:
         if whole is not None and whole.table is not None:
             return Whole(Kind("row", whole.table.target), False, whole.row)
         return None
+
+    def _of(self, binding: Binding, name: str) -> Expression | None:
+        """The column ``name`` of a table: of a row that may be a new one, what a generated column is made of."""
+        found = binding.column(name)
+        column = binding.table.source.column(name) if binding.table is not None and binding.new else None
+        if found is None or column is None or not column.generated or not column.expression:
+            return found
+        alone = replace(self, bindings=(binding,), variables={}, outer=None)
+        made = expression(expression_node(column.expression), alone)
+        if made.kind.name != found.kind.name:
+            raise Untranslatable(f"the generated column {name} is made of {made.kind}")
+        return made
 
     def _every_variable(self) -> set[str]:
         own = set(self.variables)

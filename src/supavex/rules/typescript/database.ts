@@ -24,8 +24,8 @@ interface TableRules<T extends TableNames> {
   policies: Policy<T>[];
   /** What roles may do at all; everything, if it is left out. */
   grants?: Record<string, Command[]>;
-  /** Roles for whom PostgreSQL refuses the command: the policies ask for the table that they are about. */
-  recursive?: Partial<Record<Command, string[]>>;
+  /** Why PostgreSQL refuses a command as a role, whatever the rows are. */
+  throws?: Partial<Record<Command, Record<string, "recursion" | "rights">>>;
 }
 
 interface Unique<T extends TableNames> {
@@ -39,14 +39,24 @@ interface Unique<T extends TableNames> {
 }
 
 interface Constraints<T extends TableNames> {
-  defaults?: (caller: Caller) => Record<string, unknown> | Promise<Record<string, unknown>>;
+  /** Of fields that a new document leaves out. */
+  defaults?: Record<string, (caller: Caller) => unknown>;
   /** Fields that are set to the moment of each update. */
   touched?: (caller: Caller) => Record<string, unknown>;
   required?: string[];
   unique?: Unique<T>[];
   checks?: { name: string; fails: (row: Row<T>, caller: Caller) => Answer }[];
   references?: { name: string; field: string; table: TableNames }[];
-  children?: { table: TableNames; field: string; index?: string; onDelete: "cascade" | "set null" | "restrict" }[];
+  children?: Child[];
+}
+
+/** Documents of `table` whose `field` refers to a document. `null`: what the field holds for NULL; it is absent else. */
+interface Child {
+  table: TableNames;
+  field: string;
+  index?: string;
+  onDelete: "cascade" | "set null" | "restrict";
+  null?: null;
 }
 
 /** Who calls, and what they may read. */
@@ -101,9 +111,15 @@ function rulesOf(table: TableNames): TableRules<TableNames> {
 }
 
 function granted(table: TableNames, command: Command, caller: Caller): boolean {
-  const { grants, recursive } = rulesOf(table);
-  if (recursive?.[command]?.includes(caller.role)) throw refused("recursion", { table, command });
+  const { grants, throws } = rulesOf(table);
+  const why = throws?.[command]?.[caller.role];
+  if (why !== undefined) throw refused(why, { table, command });
   return grants === undefined || (grants[caller.role]?.includes(command) ?? false);
+}
+
+/** Throws where the caller may read no row at all: a subquery that gave none would open what NOT EXISTS guards. */
+function demandSelect(table: TableNames, caller: Caller): void {
+  if (!granted(table, "select", caller)) throw refused("policy", { table, command: "select" });
 }
 
 async function passes(table: TableNames, command: Command, side: "using" | "check", row: Row<TableNames>, caller: Caller) {
@@ -113,16 +129,34 @@ async function passes(table: TableNames, command: Command, side: "using" | "chec
     (policy) => (policy.command === command || policy.command === "all") && (policy.to?.includes(caller.role) ?? true),
   );
   const test = (policy: Policy<TableNames>) => (side === "check" ? (policy.check ?? policy.using) : policy.using);
+  const asking = own.length > 0 ? within(caller) : caller;
   let open = false;
   for (const policy of own) {
-    if (!policy.restrictive && !open) open = (await test(policy)?.(row, caller)) ?? false;
+    if (!policy.restrictive && !open) open = (await test(policy)?.(row, asking)) ?? false;
   }
   if (!open) return false;
   for (const policy of own) {
-    if (policy.restrictive && !((await test(policy)?.(row, caller)) ?? true)) return false;
+    if (policy.restrictive && !((await test(policy)?.(row, asking)) ?? true)) return false;
   }
   return true;
 }
+
+/** The caller as a policy asks for them. One that asks for what it is about comes to an end, as PostgreSQL's stack does. */
+function within(caller: Caller): Caller {
+  let found = inner.get(caller);
+  if (found === undefined) {
+    const level = (levels.get(caller) ?? 0) + 1;
+    if (level > 100) throw refused("recursion", { reason: "a policy asks for the rows that it is about" });
+    found = { ...caller };
+    found.db = reader(found);
+    unguarded.set(found.db, caller.all);
+    levels.set(found, level);
+    inner.set(caller, found);
+  }
+  return found;
+}
+const inner = new WeakMap<Caller, Caller>();
+const levels = new WeakMap<Caller, number>();
 
 /** Whether the caller may see a document. */
 export async function read<T extends TableNames>(table: T, row: Row<T>, caller: Caller): Promise<boolean> {
@@ -170,13 +204,17 @@ function tableOf(db: DatabaseReader, id: string): TableNames {
 function reader(caller: Caller): DatabaseReader {
   const db = caller.all as Loose;
   const get = async (table: TableNames, id: string) => {
+    demandSelect(table, caller);
     const row = db.normalizeId(table, id) === null ? null : await db.get(id);
     return row !== null && (await read(table, row, caller)) ? row : null;
   };
   return {
     get: async (first: string, second?: string) =>
       second === undefined ? get(tableOf(db, first), first) : get(first as TableNames, second),
-    query: (table: TableNames) => visibleOnly(db.query(table), (row) => read(table, row, caller)),
+    query: (table: TableNames) => {
+      demandSelect(table, caller);
+      return visibleOnly(db.query(table), (row) => read(table, row, caller));
+    },
     normalizeId: (table: TableNames, id: string) => db.normalizeId(table, id),
     system: db.system,
   } as Loose;
@@ -219,7 +257,7 @@ function visibleOnly(query: Loose, visible: (row: Loose) => Promise<boolean>): L
 async function visibleBy<T extends TableNames>(ctx: { auth: Auth; db: DatabaseReader }, table: T, ways: Way<T>[]) {
   const caller = await callerOf(ctx as Loose);
   const found = new Map<string, Doc<T>>();
-  if (!granted(table, "select", caller)) return [];
+  demandSelect(table, caller);
   for (const way of ways) {
     for (const { index, exact, fields } of await way(caller)) {
       const db = exact ? caller.all : caller.db;
@@ -279,7 +317,7 @@ function guarded(caller: Caller, db: DatabaseWriter): DatabaseWriter {
     vars: all.vars,
     insert: async (table: TableNames, fields: Loose) => {
       rulesOf(table);
-      const row = withoutAbsent({ ...(await constraintsOf(table).defaults?.(caller)), ...withoutAbsent(fields) });
+      const row = await withDefaults(table, withoutAbsent(fields), caller);
       if (!(await insert(table, row, caller))) throw refused("policy", { table, command: "insert" });
       await checkConstraints(table, row, caller);
       return all.insert(table, row);
@@ -299,6 +337,14 @@ function guarded(caller: Caller, db: DatabaseWriter): DatabaseWriter {
 
 function withoutAbsent(fields: Loose): Loose {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+/** A new document with the defaults of what it leaves out. */
+async function withDefaults(table: TableNames, fields: Loose, caller: Caller): Promise<Loose> {
+  for (const [name, value] of Object.entries(constraintsOf(table).defaults ?? {})) {
+    if (!Object.hasOwn(fields, name)) fields[name] = await value(caller);
+  }
+  return withoutAbsent(fields);
 }
 
 // Constraints
@@ -363,7 +409,7 @@ async function removeWithChildren(table: TableNames, row: Loose, caller: Caller,
         if (child.onDelete === "cascade") removed.set(found._id, child.table);
         else if (child.onDelete === "set null") {
           const before = cleared.get(found._id)?.row ?? { ...found, ...constraintsOf(child.table).touched?.(caller) };
-          cleared.set(found._id, { table: child.table, old: found, row: { ...before, [child.field]: undefined } });
+          cleared.set(found._id, { table: child.table, old: found, row: { ...before, [child.field]: child.null } });
         }
         else held.push({ id: found._id, table: child.table, field: child.field });
       }

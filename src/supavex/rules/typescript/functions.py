@@ -43,6 +43,10 @@ def _statement(statement: Statement, writer: Writer, function: Function) -> list
         return [f"{statement.name} = {writer.value(statement.value)};"]
     if statement.verb == "raise":
         return [f'throw new ConvexError({{ code: "raised", message: {quoted(statement.name)} }});']
+    if statement.verb == "try":
+        bodies = (statement.branches[0][1], statement.otherwise)
+        tried, handled = ([f"  {one}" for s in body for one in _statement(s, writer, function)] for body in bodies)
+        return ["try {", *tried, "} catch {", *handled, "}"]
     lines: list[str] = []
     for number, (test, body) in enumerate(statement.branches):
         word = "if" if number == 0 else "} else if"

@@ -10,7 +10,7 @@ from importlib import resources
 
 from supavex.convex.typescript import MARK
 from supavex.rules.constraints import Constraints, TableConstraints
-from supavex.rules.policies import CALLERS, PolicyRule, RuleSet, TableRules
+from supavex.rules.policies import CALLERS, PolicyRule, RuleSet, TableRules, is_true
 from supavex.rules.typescript.expressions import Writer
 from supavex.rules.typescript.functions import function_text
 from supavex.rules.typescript.notation import grouped, key, quoted, type_of
@@ -95,11 +95,15 @@ def _table(table: TableRules, rules: RuleSet, used: set[str]) -> str:
     if table.grants is not None:
         pairs = [f"{role}: [{', '.join(map(quoted, c))}]" for role, c in table.grants.items()]
         lines.append(f"    grants: {{ {', '.join(pairs)} }},")
-    if table.recursive:
-        lines.append("    // PostgreSQL refuses these: infinite recursion in the policies.")
-        pairs = [f"{command}: [{', '.join(map(quoted, roles))}]" for command, roles in table.recursive.items()]
-        lines.append(f"    recursive: {{ {', '.join(pairs)} }},")
-    policies = [policy for policy in table.policies if policy.roles]
+    for command, roles in table.throws.items():
+        why = ", ".join(f"{role}: {quoted(reason)}" for role, reason in roles.items())
+        if command == next(iter(table.throws)):
+            lines += [f"    // {_THROWS[reason]}" for reason in dict.fromkeys(_reasons(table))]
+            lines.append("    throws: {")
+        lines.append(f"      {command}: {{ {why} }},")
+    lines += ["    },"] if table.throws else []
+    # One that is true is looked at first: then no other is.
+    policies = sorted((rule for rule in table.policies if rule.roles), key=lambda rule: not is_true(rule.using))
     lines += [
         f"    // {_one_line(rule.policy.name)}: for {', '.join(rule.policy.roles)} alone."
         for rule in table.policies
@@ -111,6 +115,16 @@ def _table(table: TableRules, rules: RuleSet, used: set[str]) -> str:
     for policy in policies:
         lines += _policy(policy, table, used)
     return "\n".join([*lines, "    ],", "  },\n"])
+
+
+_THROWS = {
+    "recursion": "PostgreSQL refuses these: infinite recursion in the policies.",
+    "rights": "PostgreSQL refuses these: the policies read a table or call a function that the role has no right to.",
+}
+
+
+def _reasons(table: TableRules) -> list[str]:
+    return [reason for roles in table.throws.values() for reason in roles.values()]
 
 
 def _policy(rule: PolicyRule, table: TableRules, used: set[str]) -> list[str]:
@@ -188,9 +202,16 @@ def _stubs(rules: RuleSet) -> str:
 def _constraints(name: str, own: TableConstraints, writer: Writer) -> str:
     lines: list[str] = []
     if own.defaults:
-        lines.append(f"    defaults: {_fields({f: writer.value(v) for f, v in own.defaults.items()})},")
+        lines.append("    defaults: {")
+        for field, value in own.defaults.items():
+            text = writer.value(value)
+            # A field that takes no null is absent where the default is NULL.
+            text = f"{grouped(text)} ?? undefined" if value.nullable and field not in own.nulls else text
+            lines.append(f"      {key(field)}: {_arrow_of_caller(text)},")
+        lines.append("    },")
     if own.touched:
-        lines.append(f"    touched: {_fields(dict.fromkeys(own.touched, 'caller.now'))},")
+        touched = ", ".join(f"{key(name)}: caller.now" for name in own.touched)
+        lines.append(f"    touched: (caller) => ({{ {touched} }}),")
     if own.required:
         lines.append(f"    required: [{', '.join(map(quoted, own.required))}],")
     if own.unique:
@@ -223,15 +244,15 @@ def _constraints(name: str, own: TableConstraints, writer: Writer) -> str:
         for child in own.children:
             index = f", index: {quoted(child.index)}" if child.index else ""
             head = f"table: {quoted(child.table)}, field: {quoted(child.field)}{index}"
-            lines.append(f"      {{ {head}, onDelete: {quoted(child.on_delete)} }},")
+            null = ", null: null" if child.takes_null and child.on_delete == "set null" else ""
+            lines.append(f"      {{ {head}, onDelete: {quoted(child.on_delete)}{null} }},")
         lines.append("    ],")
     return "\n".join([f"  {key(name)}: {{", *lines, "  },\n"]) if lines else ""
 
 
-def _fields(values: Mapping[str, str]) -> str:
-    text = ", ".join(f"{key(name)}: {value}" for name, value in values.items())
+def _arrow_of_caller(text: str) -> str:
     asynchronous = "async " if "await " in text else ""
-    return f"{asynchronous}({'caller' if 'caller' in text else ''}) => ({{ {text} }})"
+    return f"{asynchronous}({'caller' if 'caller' in text else ''}) => {f'({text})' if text.startswith('{') else text}"
 
 
 def _visible(name: str, found: Visibility, used: set[str]) -> str:

@@ -297,6 +297,16 @@ const idOfNumber = strict((table: string, key: number): string => {
   const bytes = BigInt.asUintN(64, BigInt(key)).toString(16).padStart(16, "0").match(/../g)!;
   return encodedId(table, [..."supavex0"].map((c) => c.charCodeAt(0)).concat(bytes.map((pair) => parseInt(pair, 16))));
 });
+/** The id that a row of `table` got whose key is a text: the first bytes of its SHA-256. */
+const idOfText = strict((table: string, key: string): string => encodedId(table, sha256(key).slice(0, 16)));
+/** The id in `table` of the row with the same key as the row that `id` is of. */
+const idInTable = strict((table: string, id: string): string => encodedId(table, keyBytes(id)));
+const idsOfNumbers = strict((table: string, keys: readonly (number | null | undefined)[]) => keys.map((key) => idOfNumber(table, key)));
+const idsOfTexts = strict((table: string, keys: Texts) => keys.map((key) => idOfText(table, key)));
+/** The text of the whole number that a row's id was made of. */
+const numberTextOf = strict((id: string): string =>
+  BigInt.asIntN(64, keyBytes(id).slice(8).reduce((number, byte) => number * 256n + BigInt(byte), 0n)).toString(),
+);
 const idsOf = strict((table: string, texts: Texts) => texts.map((text) => idOf(table, text)));
 const uuidsOf = strict((ids: Texts) => ids.map((id) => uuidOf(id)));
 function encodedId(table: string, key: number[]): string {
@@ -321,6 +331,11 @@ function encodedId(table: string, key: number[]): string {
 }
 /** The uuid that a row's id was made of; of a new document's, 16 bytes as one. */
 const uuidOf = strict((id: string): string => {
+  const key = keyBytes(id).map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return key.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+});
+/** The 16 bytes of a row's key in its id. */
+function keyBytes(id: string): number[] {
   let [bits, count] = [0, 0];
   const bytes: number[] = [];
   for (const digit of id) {
@@ -329,6 +344,35 @@ const uuidOf = strict((id: string): string => {
     if (count >= 8) bytes.push((bits >> (count -= 8)) & 255);
   }
   const start = bytes.findIndex((byte) => byte < 128) + 1;
-  const key = bytes.slice(start, start + 16).map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return key.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-});
+  return bytes.slice(start, start + 16);
+}
+/** SHA-256 of a text (FIPS 180-4). Convex's queries have no call for it that answers at once. */
+function sha256(text: string): number[] {
+  const primes: number[] = [];
+  for (let n = 2; primes.length < 64; n++) if (primes.every((prime) => n % prime !== 0)) primes.push(n);
+  const fraction = (root: number) => Math.floor((root - Math.floor(root)) * 2 ** 32) | 0;
+  const constants = primes.map((prime) => fraction(Math.cbrt(prime)));
+  const turned = (x: number, by: number) => (x >>> by) | (x << (32 - by));
+  const bytes = [...new TextEncoder().encode(text)];
+  const bits = bytes.length * 8;
+  bytes.push(128);
+  while (bytes.length % 64 !== 56) bytes.push(0);
+  for (let at = 7; at >= 0; at--) bytes.push(Math.floor(bits / 2 ** (8 * at)) & 255);
+  let state = primes.slice(0, 8).map((prime) => fraction(Math.sqrt(prime)));
+  for (let block = 0; block < bytes.length; block += 64) {
+    const words = Array.from({ length: 16 }, (_, at) => bytes.slice(block + 4 * at, block + 4 * at + 4).reduce((w, b) => (w << 8) | b, 0));
+    for (let at = 16; at < 64; at++) {
+      const [a, b] = [words[at - 15]!, words[at - 2]!];
+      const [one, two] = [turned(a, 7) ^ turned(a, 18) ^ (a >>> 3), turned(b, 17) ^ turned(b, 19) ^ (b >>> 10)];
+      words.push((words[at - 16]! + one + words[at - 7]! + two) | 0);
+    }
+    let [a, b, c, d, e, f, g, h] = state as [number, number, number, number, number, number, number, number];
+    for (let at = 0; at < 64; at++) {
+      const one = (h + (turned(e, 6) ^ turned(e, 11) ^ turned(e, 25)) + ((e & f) ^ (~e & g)) + constants[at]! + words[at]!) | 0;
+      const two = ((turned(a, 2) ^ turned(a, 13) ^ turned(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+      [h, g, f, e, d, c, b, a] = [g, f, e, (d + one) | 0, c, b, a, (one + two) | 0];
+    }
+    state = [a, b, c, d, e, f, g, h].map((word, at) => (word + state[at]!) | 0);
+  }
+  return state.flatMap((word) => [word >>> 24, (word >>> 16) & 255, (word >>> 8) & 255, word & 255]);
+}
