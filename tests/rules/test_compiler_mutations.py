@@ -39,6 +39,16 @@ POLICIES = [
     "CREATE POLICY a ON posts USING (EXISTS (SELECT 1 FROM members m WHERE m.team_id = posts.team_id AND m.user_id = auth.uid()));",
     "CREATE INDEX ON posts (author); CREATE POLICY a ON posts USING (author = auth.uid());",
     "CREATE POLICY a ON posts USING (true) WITH CHECK (author = auth.uid());",
+    "CREATE POLICY a ON posts USING (true); CREATE POLICY b ON posts AS RESTRICTIVE FOR DELETE USING (published);",
+    "CREATE POLICY a ON posts FOR SELECT USING (title NOT IN ('one', slug));",
+    "CREATE POLICY a ON posts FOR SELECT USING (updated_at > now() - interval '1 day');",
+    "CREATE POLICY a ON posts FOR SELECT USING (title LIKE 't_o');",
+    "CREATE UNIQUE INDEX ON posts (author, stars) NULLS NOT DISTINCT; CREATE POLICY a ON posts USING (true);",
+    "CREATE INDEX ON posts (author); CREATE POLICY a ON posts USING (author = auth.uid()); CREATE POLICY b ON posts AS RESTRICTIVE USING (published);",
+    "CREATE POLICY a ON posts FOR SELECT USING (role_in(team_id) = 'none');",
+    "CREATE POLICY a ON posts FOR SELECT USING (stars BETWEEN 1 AND 5 AND 'x' = ANY (tags));",
+    "CREATE POLICY a ON posts FOR SELECT USING (NOT EXISTS (SELECT 1 FROM teams t LEFT JOIN members m ON m.team_id = t.id AND m.role = 'admin' WHERE t.id = posts.team_id AND m.id IS NULL));",
+    "CREATE POLICY a ON posts FOR SELECT USING (auth.jwt() -> 'app_metadata' ->> 'role' = 'admin');",
     "CREATE POLICY a ON posts USING (true); REVOKE SELECT ON posts FROM anon;",
 ]
 
@@ -87,6 +97,8 @@ MUTATIONS = [
     Mutation("uniques are forgotten", constraints, "for name, columns, not_distinct, predicate in keys:", "for name, columns, not_distinct, predicate in keys[:0]:", writes=True),
     Mutation("a partial unique is a whole one", written_module, "if rule.where is not None:", "if False:", writes=True),
     Mutation("cascades restrict", constraints, '.get(key.on_delete, "restrict")', '.get("", "restrict")', writes=True),
+    Mutation("a restrictive policy of one command is permissive", written_module, "if not policy.permissive:", 'if not policy.permissive and policy.command != "DELETE":', writes=True),
+    Mutation("an end of an order is its own", written_expressions, '{">": "<", ">=": "<="}[operator]', '{">": "<=", ">=": "<"}[operator]'),
     Mutation("parents are not looked for", written_module, "if own.references:", "if False:", writes=True),
 ]  # fmt: skip
 
@@ -140,7 +152,7 @@ def place(server: servers.Server) -> Iterator[tuple[Written, Database]]:
         yield made, database
 
 
-WRITTEN = ["teams", "posts15"]
+WRITTEN = ["teams", "posts15", "posts16", "posts20"]
 
 
 def test_the_compiler_as_it_is_agrees(place: tuple[Written, Database]) -> None:

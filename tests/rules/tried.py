@@ -23,8 +23,9 @@ from supavex.postgres.connection import connect
 from supavex.rules.constraints import Constraints
 from supavex.rules.policies import RuleSet
 from supavex.rules.proof.bundling import made_bundle
-from supavex.rules.proof.comparison import Comparison, Findings
+from supavex.rules.proof.comparison import Comparison
 from supavex.rules.proof.convex import MODULE, ConvexSide
+from supavex.rules.proof.findings import Findings
 from supavex.rules.proof.postgres import PostgresSide
 from supavex.rules.proof.run import Sides, fork, moved_tables
 from supavex.rules.proof.users import choose_users
@@ -120,10 +121,17 @@ def _analysis() -> dict[str, Any]:
 @contextmanager
 def sides(made: Written, database: Database, rules: str | None = None) -> Iterator[Sides]:
     """Both sides of a comparison: a fork of the migrated deployment with ``rules``, and the database."""
+    # Rows of its tables are the superuser's here, so the owner's rights are too.
+    with sides_at(made, database.url(servers.SUPERUSER), rules) as both:
+        yield both
+
+
+@contextmanager
+def sides_at(made: Written, url: str, rules: str | None = None) -> Iterator[Sides]:
+    """Both sides of a comparison, with the database of ``url``."""
     with fork(load_settings(made.folder)) as deployment:
         bundled(made.text if rules is None else rules).install(deployment, schema=False)
-        # Rows of its tables are the superuser's here, so the owner's rights are too.
-        with connect(database.url(servers.SUPERUSER), settings={"search_path": "public, extensions"}) as connection:
+        with connect(url, settings={"search_path": "public, extensions"}) as connection:
             yield Sides(made.plan, moved_tables(made.plan, deployment), deployment, connection, made.folder)
 
 
@@ -141,15 +149,32 @@ def tried(
 
     ``until_wrong``: it ends with the first user and table that differ. ``in_turn``: each table is written by one user.
     """
-    with sides(made, database, rules) as both:
+    url = database.url(servers.SUPERUSER)
+    return tried_at(made, url, rules, written=written, users=users, until_wrong=until_wrong, in_turn=in_turn)
+
+
+def tried_at(
+    made: Written,
+    url: str,
+    rules: str | None = None,
+    *,
+    written: Collection[str] | None = None,
+    users: int | None = None,
+    until_wrong: bool = False,
+    in_turn: bool = False,
+) -> Findings:
+    """As :func:`tried`, with the database of ``url``."""
+    with sides_at(made, url, rules) as both:
         numbers = {name: number for number, name in both.deployment.table_names().items()}
         postgres = PostgresSide(both.connection, both.tables, numbers)
         comparison = Comparison(postgres, ConvexSide(both.deployment, both.tables), made.rules, made.constraints)
         findings = comparison.findings
         chosen = choose_users(both.connection, made.plan, numbers, users).users
         for user in chosen:
-            for name in postgres.tables:
-                comparison.reads(user, name)
+            # Whoever looks for a wrong write reads a table when its turn to be written comes.
+            for name in () if until_wrong and written else postgres.tables:
+                if not (until_wrong and findings.wrong):
+                    comparison.reads(user, name)
         for turn, user in enumerate(reversed(chosen)):
             names = list(postgres.tables if written is None else written)
             for name in names[turn :: len(chosen)] if in_turn else names:

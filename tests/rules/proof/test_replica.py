@@ -20,8 +20,9 @@ from supavex.postgres.connection import connect
 from supavex.rules.constraints import constraints_of
 from supavex.rules.policies import rule_set
 from supavex.rules.proof import replica as replicas
-from supavex.rules.proof.comparison import Comparison, Findings
+from supavex.rules.proof.comparison import Comparison
 from supavex.rules.proof.convex import ConvexSide
+from supavex.rules.proof.findings import Findings
 from supavex.rules.proof.postgres import PostgresSide, forms_of
 from supavex.rules.proof.replica import Replica, replica
 from supavex.rules.proof.run import Sides, fork, looked_at, moved_tables, try_rules

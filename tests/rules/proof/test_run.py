@@ -11,7 +11,7 @@ import pytest
 from supavex.cli.reports.rules import report_lines
 from supavex.postgres import server as servers
 from supavex.rules.proof import comparison, run
-from supavex.rules.proof.comparison import Findings
+from supavex.rules.proof.findings import Findings
 from supavex.rules.proof.functions import Called
 from supavex.rules.proof.run import RulesProof
 from supavex.settings.reading import load_settings
@@ -69,6 +69,31 @@ MUTATIONS = {
     "a cascade is forgotten": ('onDelete: "cascade"', 'onDelete: "restrict"'),
     "a missing parent is taken": ("    references: [", "    unreferenced: ["),
     "a check is forgotten": ("    checks: [", "    unchecked: ["),
+    "WITH CHECK is not USING": ("(policy.check ?? policy.using)", "policy.check"),
+    "the row before an update is not asked": ('(await passes(table, "update", "using", before, caller)) &&', ""),
+    "a delete asks nobody": ('(await passes(table, "delete", "using", old, caller))', "true"),
+    "an insert asks nobody": ('(await passes(table, "insert", "check", row as Loose, caller))', "true"),
+    "no policy is open": ("  if (!open) return false;\n", ""),
+    "the identity is another field": ("const uid = identity.subject;", "const uid = identity.issuer;"),
+    "a partial unique key holds all others": (
+        "(unique.where === undefined || (await unique.where(other, caller)))",
+        "true",
+    ),
+    "a document is its own duplicate": ("other._id !== row._id && ", ""),
+    "defaults are forgotten": ("fields[name] = await value(caller);", "await value(caller);"),
+    "a default replaces what is given": ("if (!Object.hasOwn(fields, name)) fields[name]", "fields[name]"),
+    "updated_at is not set": ("...touched, ", ""),
+    "a page shows all": ("page.page.filter((_: unknown, at: number) => seen[at])", "page.page"),
+    "collect shows all": ("if (await visible(row)) yield row;", "yield row;"),
+    "get shows all": ("row !== null && (await read(table, row, caller)) ? row : null", "row"),
+    "an order shows all": (
+        "visibleOnly(query[link](...args), visible)",
+        'link === "order" ? query[link](...args) : visibleOnly(query[link](...args), visible)',
+    ),
+    "replace asks nobody": (
+        "replace: (...args: Loose[]) => change(args, (_row, fields) => fields),",
+        "replace: (id: Loose, fields: Loose) => all.replace(id, fields),",
+    ),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -12,8 +12,9 @@ from supavex.convex.ids import encode_id
 from supavex.convex.values import Value
 from supavex.mapping.plan import FieldPlan, TablePlan
 from supavex.rules.constraints import TableConstraints
-from supavex.rules.form import Field, Function
+from supavex.rules.form import Field, parts_in
 from supavex.rules.policies import TableRules
+from supavex.rules.proof.constants import constants_of
 from supavex.rules.proof.users import User
 
 Document = Mapping[str, Value]
@@ -28,6 +29,8 @@ class Attempt:
     id: str
     fields: Mapping[str, Value]
     about: str
+    #: Whether it leaves out fields that have defaults.
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,64 +42,112 @@ class Material:
     interesting: tuple[str, ...]
     #: The referenced Convex table by field.
     references: Mapping[str, str]
-    #: The fields of unique keys.
-    unique: tuple[str, ...]
+    #: The fields of each unique key.
+    keys: tuple[tuple[str, ...], ...]
     #: The fields of checks.
     checked: frozenset[str]
     #: Fields with a default. They can't become NULL by being left out.
     defaults: frozenset[str]
+    #: Fields that take null for NULL.
+    nulls: frozenset[str]
+    #: By field, the values that rules and constraints compare it with, and the values beside them.
+    constants: Mapping[str, tuple[Value, ...]]
+    #: The ids that documents of other tables refer to.
+    parents: frozenset[str]
     #: The tables' numbers.
     numbers: Mapping[str, int]
 
 
-def material(rules: TableRules, constraints: TableConstraints, numbers: Mapping[str, int]) -> Material:
-    """The material for a table's attempts."""
+def material(
+    rules: TableRules, constraints: TableConstraints, numbers: Mapping[str, int], parents: Iterable[str] = ()
+) -> Material:
+    """The material for a table's attempts. ``parents``: ids of its documents that others refer to."""
     assert rules.source is not None
-    read = dict.fromkeys(name for rule in rules.policies for side in (rule.using, rule.check) for name in _fields(side))
-    checked = dict.fromkeys(name for _, check in constraints.checks for name in _fields(check))
-    read |= checked
-    unique = dict.fromkeys(name for rule in constraints.unique for name in rule.fields)
+    sides = [side for rule in rules.policies for side in (rule.using, rule.check)]
+    checks = [check for _, check in constraints.checks]
+    predicates = [rule.where for rule in constraints.unique]
+    keys = tuple(rule.fields for rule in constraints.unique if "_id" not in rule.fields)
+    checked = dict.fromkeys(name for check in checks for name in _fields(check))
     references = {field: table for _, field, table in constraints.references}
-    read |= unique | dict.fromkeys(references)
+    read = dict.fromkeys(name for one in (*sides, *predicates) for name in _fields(one)) | checked
+    read |= dict.fromkeys(name for key in keys for name in key) | dict.fromkeys(references)
     read.pop("_id", None)
-    held = frozenset(f.name for f in rules.source.fields if f.takes_null)
-    defaults = frozenset(constraints.defaults) - held
-    return Material(rules.source, tuple(read), references, tuple(unique), frozenset(checked), defaults, numbers)
+    nulls = frozenset(f.name for f in rules.source.fields if f.takes_null)
+    return Material(
+        rules.source, tuple(read), references, keys, frozenset(checked), frozenset(constraints.defaults), nulls,
+        constants_of((sides, checks, predicates)), frozenset(parents), numbers,
+    )  # fmt: skip
 
 
 def _fields(found: object) -> Iterator[str]:
     """The fields of the row in a form."""
-    waiting: list[object] = [found]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Field) and one.row == "row":
-            yield one.name
-        if isinstance(one, tuple | list):
-            waiting += one
-        elif hasattr(one, "__dataclass_fields__") and not isinstance(one, Function):
-            waiting += [getattr(one, name) for name in one.__dataclass_fields__ if name != "kind"]
+    return (one.name for one in parts_in(found) if isinstance(one, Field) and one.row == "row")
 
 
 def attempts(made_of: Material, user: User, seen: Sequence[Document], hidden: Sequence[Document]) -> Iterator[Attempt]:
-    """The attempts of one user at one table: with a document that the user sees, and with one that is hidden."""
-    table = made_of.table.target
+    """The attempts of one user at one table: with documents that they see, and with some that they don't."""
     seen, hidden = (_own_first(made_of, user, documents) for documents in (seen, hidden))
     for word, documents, others in (("own", seen, hidden), ("foreign", hidden, seen)):
-        for document in documents[:2]:
-            id_ = str(document["_id"])
-            yield Attempt("delete", table, id_, {}, f"delete, {word}")
-            yield Attempt("update", table, id_, {}, f"update nothing, {word}")
-            for name, value, about in _changes(made_of, user, document, [*others, *documents]):
-                yield Attempt("update", table, id_, {name: value}, f"{name} {about}, {word}")
+        parents = [one for one in documents[2:] if one["_id"] in made_of.parents][:2]
+        for document in [*documents[:2], *parents]:
+            yield Attempt("delete", made_of.table.target, str(document["_id"]), {}, f"delete, {word}")
+        for number, document in enumerate(documents[:2]):
+            yield from _updates(made_of, user, document, [*others, *documents], word, first=not number)
         for document in documents[:1]:
-            plain = {name: value for name, value in document.items() if not name.startswith("_")}
-            planned = {f.name: f for f in made_of.table.fields if f.name in made_of.unique and f.reference is None}
-            fresh = {**plain, **{n: _fresh(f, plain[n]) for n, f in planned.items() if plain.get(n) is not None}}
-            yield Attempt("insert", table, "", plain, f"duplicate, {word}")
-            yield Attempt("insert", table, "", fresh, f"insert, {word}")
-            for name, value, about in _changes(made_of, user, document, [*others, *documents]):
-                if value is not None or name not in made_of.defaults:
-                    yield Attempt("insert", table, "", {**fresh, name: value}, f"insert with {name} {about}, {word}")
+            yield from _inserts(made_of, user, document, [*others, *documents], word)
+        for key in made_of.keys:
+            partly = (d for d in documents if len({d.get(name) is None for name in key}) > 1)
+            for document in [one for one in partly if one not in documents[:1]][:1]:
+                plain = {name: value for name, value in document.items() if not name.startswith("_")}
+                yield Attempt("insert", made_of.table.target, "", plain, f"duplicate with NULL, {word}")
+
+
+def _updates(
+    made_of: Material, user: User, document: Document, others: Sequence[Document], word: str, *, first: bool
+) -> Iterator[Attempt]:
+    table, id_ = made_of.table.target, str(document["_id"])
+    yield Attempt("update", table, id_, {}, f"update nothing, {word}")
+    for name, value, about in _changes(made_of, user, document, others, constants=first):
+        yield Attempt("update", table, id_, {name: value}, f"{name} {about}, {word}")
+    for key in made_of.keys:
+        other = next((o for o in others if o["_id"] != id_ and any(o.get(n) is not None for n in key)), None)
+        if len(key) > 1 and other is not None:
+            yield Attempt("update", table, id_, {n: other.get(n) for n in key}, f"{', '.join(key)} of another, {word}")
+
+
+def _inserts(
+    made_of: Material, user: User, document: Document, others: Sequence[Document], word: str
+) -> Iterator[Attempt]:
+    table = made_of.table.target
+    plain = {name: value for name, value in document.items() if not name.startswith("_")}
+    planned = {f.name: f for f in made_of.table.fields if f.reference is None}
+    unique = dict.fromkeys(name for key in made_of.keys for name in key)
+    new = {n: _fresh(planned[n], plain[n]) for n in unique if n in planned and plain.get(n) is not None}
+    fresh = {**plain, **new}
+    yield Attempt("insert", table, "", plain, f"duplicate, {word}")
+    yield Attempt("insert", table, "", fresh, f"insert, {word}")
+    for name in unique:  # a key that is the same but for one field
+        for value, about in ((new.get(name), "a new one"), (None, "NULL")):
+            if plain.get(name) is not None and value != plain[name] and _may_be(made_of, name, value):
+                yield Attempt("insert", table, "", {**plain, name: value}, f"duplicate but {name} {about}, {word}")
+    for name, value, about in _changes(made_of, user, document, others, constants=True):
+        if _may_be(made_of, name, value):
+            yield Attempt("insert", table, "", {**fresh, name: value}, f"insert with {name} {about}, {word}")
+    left_out = made_of.defaults & fresh.keys()
+    if left_out:
+        rest = {name: value for name, value in fresh.items() if name not in left_out}
+        yield Attempt("insert", table, "", rest, f"insert without {', '.join(sorted(left_out))}, {word}", True)
+    for name in sorted(left_out & {*made_of.interesting}):
+        rest = {other: value for other, value in fresh.items() if other != name}
+        yield Attempt("insert", table, "", rest, f"insert without {name}, {word}", True)
+
+
+def _may_be(made_of: Material, name: str, value: Value) -> bool:
+    """Whether a new document can say so: NULL can't be asked for where a default takes its place."""
+    field = next((f for f in made_of.table.fields if f.name == name), None)
+    if value is not None or field is None:
+        return value is not None
+    return name in made_of.nulls or (field.optional and name not in made_of.defaults)
 
 
 def _own_first(made_of: Material, user: User, documents: Sequence[Document]) -> list[Document]:
@@ -128,9 +179,12 @@ def _fresh(planned: FieldPlan, value: Value) -> Value:
 
 
 def _changes(
-    made_of: Material, user: User, document: Document, others: Sequence[Document]
+    made_of: Material, user: User, document: Document, others: Sequence[Document], *, constants: bool
 ) -> Iterator[tuple[str, Value, str]]:
-    """Values for an interesting field: another document's, the user's own, none, a missing parent."""
+    """Values that an interesting field is set to: another document's, the user's own, none, a missing parent.
+
+    With ``constants`` also those that the rules compare it with.
+    """
     fields = {planned.name: planned for planned in made_of.table.fields}
     for name in made_of.interesting:
         planned = fields.get(name)
@@ -143,13 +197,27 @@ def _changes(
         mine = _mine(planned, user, made_of)
         if mine is not None and mine != own:
             yield name, mine, "of the user"
-        if name in made_of.checked and planned.reference is None:  # A text that is not an id belongs to no document.
+        if constants and planned.reference is None:
+            tried = {own, other, mine} if isinstance(own, str | float | bool) else set()
+            for value in _constants(made_of, name, own):
+                if value not in tried:
+                    yield name, value, f"{value!r}" if len(repr(value)) < 20 else "of a rule"
+        if name in made_of.checked and planned.reference is None:  # a text that is no id is no document's
             yield from ((name, value, about) for value, about in _extremes(own))
         if own is not None and (planned.optional or planned.takes_null):
             yield name, None, "NULL"
         parent = made_of.references.get(name)
         if parent is not None:
             yield name, encode_id(made_of.numbers[parent], secrets.token_bytes(16)), "missing"
+
+
+def _constants(made_of: Material, name: str, own: Value) -> Iterator[Value]:
+    """Values of the kind of the field's own that rules compare it with."""
+    if isinstance(own, bool):
+        yield not own
+    for value in made_of.constants.get(name, ()):
+        if own is None or type(value) is type(own):
+            yield value
 
 
 def _extremes(own: Value) -> Iterator[tuple[Value, str]]:

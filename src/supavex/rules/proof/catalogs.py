@@ -24,6 +24,7 @@ def differences(live: Catalog, made: Catalog) -> Iterator[tuple[str, str]]:
                 f.returns,
                 f.security_definer,
                 f.strict,
+                f.denied,
             )
             for f in catalog.functions
         }

@@ -39,7 +39,8 @@ class ConvexSide:
         found: set[str] = set()
         if ids is not None:
             for start in range(0, len(ids), _BATCH):
-                outcome = call(self.deployment, f"{MODULE}:among", {"ids": list(ids[start : start + _BATCH])}, user)
+                args = {"table": table.target, "ids": list(ids[start : start + _BATCH])}
+                outcome = call(self.deployment, f"{MODULE}:among", args, user)
                 if outcome.failure is not None:
                     return outcome.failure.message.strip()
                 found |= set(json.loads(outcome.value or "[]"))
@@ -54,6 +55,13 @@ class ConvexSide:
             if page["isDone"]:
                 return found
             cursor = page["cursor"]
+
+    def by_every_way(self, table: TablePlan, user: User) -> dict[str, set[str]] | str:
+        """The ids that each way of ``ctx.db.query`` gives the user of a small table; what was thrown instead."""
+        outcome = call(self.deployment, f"{MODULE}:everyWay", {"table": table.target}, user)
+        if outcome.failure is not None:
+            return outcome.failure.message.strip()
+        return {way: set(ids) for way, ids in json.loads(outcome.value or "{}").items()}
 
     def by_index(self, name: str, user: User) -> set[str] | str | None:
         """The ids that the function ``name`` of rules.ts gives the user; None if there is no such function."""

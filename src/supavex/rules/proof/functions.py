@@ -90,6 +90,8 @@ class AppFunctions:
             if function not in self.queries:
                 why = "it needs Node" if function.node else f"a {function.kind}: only queries are called"
                 self.called.not_tried[f"{function.path}: {why}"] = None
+        for method, path in app.routes.get("", ()):
+            self.called.not_tried[f"{method} {path}: a route of http.ts: only queries are called"] = None
         self.called.functions = [function.path for function in self.queries]
         self._names = dict(deployment.table_names())
         self._samples = {name: list(itertools.islice(deployment.documents(name), 200)) for name in self.hiding}

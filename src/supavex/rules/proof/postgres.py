@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ Forms = dict[str, object]
 class Tried:
     """The result of an attempt. ``code``: why it was refused. ``after``: documents by table and id, if it was accepted.
 
-    ``constraint``: the name of the constraint that refused it.
+    ``constraint``: the name of the constraint that refused it, or of the column that takes no NULL.
     """
 
     taken: bool
@@ -150,7 +151,8 @@ class PostgresSide:
                 done = self.connection.execute(sql.encode(), values)
                 self.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
             except psycopg.Error as error:
-                return Tried(False, str(error.sqlstate), str(error.diag.constraint_name or ""))
+                named = error.diag.constraint_name or error.diag.column_name or ""
+                return Tried(False, str(error.sqlstate), named)
             if done.rowcount == 0:
                 return Tried(False, "no rows")
             self.connection.execute("RESET ROLE")
@@ -274,6 +276,11 @@ def forms_of(table: TablePlan, document: Mapping[str, Value]) -> Forms:
 
 
 def _type_of(table: TablePlan, name: str) -> str:
+    """The type to cast a value to. Without a length: a cast to one would cut the text, which the column refuses."""
     column = table.source.column(name)
     assert column is not None
-    return column.type.name
+    return _LENGTH.sub(lambda found: _UNCUT[found[1]], column.type.name)
+
+
+_LENGTH = re.compile(r"\A(character varying|character|bit varying|bit)\(\d+\)")
+_UNCUT = {"character varying": "varchar", "character": "bpchar", "bit varying": "varbit", "bit": '"bit"'}

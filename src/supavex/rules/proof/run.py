@@ -25,8 +25,9 @@ from supavex.postgres.connection import connect
 from supavex.rules.constraints import constraints_of
 from supavex.rules.policies import RuleSet, rule_set
 from supavex.rules.proof.bundling import bundle_with_proof
-from supavex.rules.proof.comparison import WHOLE, Comparison, Difference, Findings
+from supavex.rules.proof.comparison import WHOLE, Comparison
 from supavex.rules.proof.convex import ConvexSide
+from supavex.rules.proof.findings import Difference, Findings
 from supavex.rules.proof.functions import AppFunctions, Called
 from supavex.rules.proof.postgres import PostgresSide
 from supavex.rules.proof.replica import Replica, replica

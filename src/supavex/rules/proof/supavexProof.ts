@@ -15,12 +15,37 @@ export const page = query({
   },
 });
 
-/** Those of some ids that the caller may see. */
+/** Those of some ids that the caller may see, by both forms of `get`. */
 export const among = query({
-  args: { ids: v.array(v.string()) },
-  handler: async (ctx, { ids }) => {
-    const found = await Promise.all(ids.map((id) => ctx.db.get(id as never)));
-    return ids.filter((_, at) => found[at] !== null);
+  args: { table: v.string(), ids: v.array(v.string()) },
+  handler: async (ctx, { table, ids }) => {
+    const get = ctx.db.get as unknown as (...args: string[]) => Promise<unknown>;
+    const found = await Promise.all(ids.map(async (id) => [await get(id), await get(table, id)]));
+    return ids.filter((_, at) => found[at]!.some((row) => row !== null));
+  },
+});
+
+/** The ids of a small table's documents that the caller may see, by each way of `query` to them. */
+export const everyWay = query({
+  args: { table: v.string() },
+  handler: async (ctx, { table }) => {
+    type Rows = { _id: string }[];
+    const all = () => ctx.db.query(table as never);
+    const iterated: Rows = [];
+    for await (const row of all()) iterated.push(row);
+    const found: Record<string, Rows> = {
+      collect: await all().collect(),
+      "for await": iterated,
+      take: await all().take(10_000),
+      order: await all().order("desc").collect(),
+      filter: await all().filter((q) => q.eq(true, true)).collect(),
+      withIndex: await all().withIndex("by_creation_time").collect(),
+      fullTableScan: await all().fullTableScan().collect(),
+    };
+    const first: { _id: string } | null = await all().first();
+    const firsts = found.collect!.slice(0, 1);
+    if (JSON.stringify(first && first._id) !== JSON.stringify(firsts[0]?._id ?? null)) found.first = first ? [first] : [];
+    return Object.fromEntries(Object.entries(found).map(([way, rows]) => [way, rows.map((row) => row._id)]));
   },
 });
 
@@ -44,7 +69,7 @@ export const state = internalQuery({
 /** Tries to write as the caller, says what the tables hold then, and takes all of it back by throwing. */
 export const attempt = mutation({
   args: {
-    command: v.union(v.literal("insert"), v.literal("update"), v.literal("delete")),
+    command: v.union(v.literal("insert"), v.literal("update"), v.literal("replace"), v.literal("delete")),
     table: v.string(),
     id: v.optional(v.string()),
     fields: v.optional(v.any()),
@@ -55,7 +80,12 @@ export const attempt = mutation({
     const cleared = Object.fromEntries((absent ?? []).map((name) => [name, undefined]));
     if (command === "insert") await ctx.db.insert(table as never, fields as never);
     else if (command === "update") await ctx.db.patch(id as never, { ...fields, ...cleared } as never);
-    else await ctx.db.delete(id as never);
+    else if (command === "replace") {
+      const row = { ...((await ctx.db.get(id as never)) as Record<string, unknown> | null) };
+      delete row._id;
+      delete row._creationTime;
+      await ctx.db.replace(id as never, { ...row, ...fields, ...cleared } as never);
+    } else await ctx.db.delete(id as never);
     const after = tables.length > 0 ? await ctx.runQuery(anyApi.supavexProof!.state! as never, { tables } as never) : {};
     throw new ConvexError({ code: "taken", after } as never);
   },

@@ -15,6 +15,7 @@ from supavex.convex.ids import encode_id
 from supavex.mapping.idfiles import load_id_file
 from supavex.mapping.plan import Plan
 from supavex.postgres.connection import quoted
+from supavex.text import counted
 
 ISSUER = "https://users.supavex.test"
 #: The most rows of one column that are searched for users.
@@ -67,8 +68,9 @@ def choose_users(connection: psycopg.Connection, plan: Plan, numbers: Mapping[st
     ordered = _spread(list(found), signatures)
     users, not_tried = [NOBODY], []
     subjects = _Subjects(connection, plan, numbers)
-    for id_ in ordered:
+    for number, id_ in enumerate(ordered):
         if count is not None and len(users) > count:
+            not_tried.append(f"{counted(len(ordered) - number, 'user')} more than --users asks for")
             break
         subject = subjects.of(id_)
         if subject is None:
