@@ -80,6 +80,7 @@ class _Faker:
             self._table(table, count)
         for table in order:
             self._close_cycles(table)
+            self._execute(f"ALTER TABLE {quoted(table.schema, table.name)} ENABLE TRIGGER USER")
         return self.filled
 
     def _execute(self, sql: str, values: Sequence[Any] = ()) -> str | None:

@@ -1,13 +1,13 @@
 """Takes real projects all the way, and reports on each: for checkouts of public repositories.
 
-    python -m tests.public_projects CHECKOUT… [--rows 30] [--json]
+    python -m tests.public_projects CHECKOUT… [--rows 30] [--agree 3] [--json]
 
 In each checkout every folder of migrations is found and replayed, with the SQL files and config.toml beside it. Its
 tables are scaffolded and filled with made-up rows, and the rows are migrated and proven. The tables that are lost are
 listed (the target is none), and of each failed statement that touches a table that moves, why it failed. A lost table
-is left behind for the rest of the way. Policies are counted, and those that are not translated are listed. Exit code 1
-where a project fails: a crash, a lost table, a table without a definition, an error of the check, a row that the proof
-does not explain.
+is left behind for the rest of the way. Policies are counted, and those that are not translated are listed. With
+``--agree``, rules.ts is held against PostgreSQL as that many users. Exit code 1 where a project fails: a crash, a
+lost table, a table without a definition, an error of the check, a row that the proof does not explain, a difference.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from supavex.mapping.check import checked_plan
 from supavex.mapping.source import Source
 from supavex.postgres import server as servers
 from supavex.postgres.connection import connect
+from supavex.rules.writing import rules_of
 from supavex.settings.reading import load_settings
 from supavex.text import table_text
 from tests import faker, projects
 from tests.projects import Ran, supavex
+from tests.rules import tried
 
 
 @dataclass
@@ -53,6 +56,10 @@ class Report:
     translated: int = 0
     #: Policies that refuse: table, policy and reason of each.
     untranslated: list[str] = field(default_factory=list)
+    #: Writes that rules.ts and PostgreSQL were asked for, those that both took, and what differs.
+    writes: int = 0
+    taken: int = 0
+    differences: list[str] = field(default_factory=list)
     seconds: float = 0.0
     problem: str = ""
     reasons: dict[str, int] = field(default_factory=dict)
@@ -65,13 +72,15 @@ def migration_folders(checkout: Path) -> list[Path]:
     return found or sorted({path.parent for path in checkout.rglob("*.sql")})[:1]
 
 
-def try_project(name: str, migrations: Path, rows: int) -> Report:
-    """Takes the project of one folder of migrations all the way."""
+def try_project(name: str, migrations: Path, rows: int, users: int = 0) -> Report:
+    """Takes the project of one folder of migrations all the way, and tries its rules as ``users`` users."""
     report, started = Report(name), time.monotonic()
     with projects.folder() as folder:
         _copy(migrations, folder)
         try:
             _go(report, folder, rows)
+            if users and not report.problem:
+                _agree(report, folder, users)
         except Exception as error:
             report.problem = f"{type(error).__name__}: {error}"
     report.seconds = round(time.monotonic() - started, 1)
@@ -162,6 +171,19 @@ def _go(report: Report, folder: Path, rows: int) -> None:
     report.verified = sum(table["matched"] for table in proof["tables"])
 
 
+def _agree(report: Report, folder: Path, users: int) -> None:
+    """Holds the project's rules.ts against PostgreSQL."""
+    project = load_settings(folder)
+    plan, _ = checked_plan(project)
+    made = tried.Written(folder, plan, *rules_of(plan))
+    with Source(project).running() as url:
+        findings = tried.tried_at(made, url, users=users)
+    report.writes, report.taken = findings.writes, findings.taken
+    report.differences = [f"{d.kind} {d.table} as {d.user}: {d.detail} ({d.policy})" for d in findings.differences]
+    if findings.wrong:
+        report.problem = f"rules.ts differs from PostgreSQL {findings.wrong} times"
+
+
 def _rules(report: Report, folder: Path) -> None:
     """Counts the project's policies, and those that are translated."""
     found = _ran(report, folder, "rules", "--json", codes=(0, 1)).json["policies"]
@@ -174,20 +196,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("checkouts", nargs="+", type=Path)
     parser.add_argument("--rows", type=int, default=30)
+    parser.add_argument("--agree", type=int, default=0, metavar="USERS")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     reports = []
     for checkout in options.checkouts:
         for migrations in migration_folders(checkout):
             name = f"{checkout.name}:{migrations.relative_to(checkout)}"
-            reports.append(try_project(name, migrations, options.rows))
+            reports.append(try_project(name, migrations, options.rows, options.agree))
             said = reports[-1].problem or (f"{len(reports[-1].lost)} tables lost" if reports[-1].lost else "good")
             print(f"{name}: {said}", file=sys.stderr, flush=True)
     if options.json:
         print(json.dumps([asdict(report) for report in reports], indent=1))
     else:
         names = ["name", "files", "failed_statements", "tables", "scaffolded", "errors", "rows", "refused", "empty"]
-        names += ["rejected", "verified", "policies", "translated", "seconds"]
+        names += ["rejected", "verified", "policies", "translated", "writes", "taken", "seconds"]
         rows = [[getattr(report, name) for name in names] + [len(report.lost)] for report in reports]
         print(table_text([*(name.replace("_", " ") for name in names), "lost"], rows))
         for report in reports:
@@ -195,6 +218,7 @@ def main() -> int:
                 ("lost", report.lost),
                 ("failed", report.touching),
                 ("refuses", report.untranslated),
+                ("differs", report.differences),
             ):
                 for line in lines:
                     print(f"{title}: {report.name} {line}")
