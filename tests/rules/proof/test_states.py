@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from supavex.rules.proof.states import row_text, unlike
+from supavex.rules.proof.states import form_text, unlike
 
 
 def test_equal_documents_have_equal_texts() -> None:
     row, document = {"a": {"bb": 1, "c": [{"x": None, "a": 2}]}}, {"a": {"c": [{"a": 2.0, "x": None}], "bb": 1.0}}
-    assert row_text(row, {"a"}, set()) == row_text(document, {"a"}, set())
-    assert row_text({"a": True}, {"a"}, set()) != row_text({"a": 1}, {"a"}, set())
-    assert row_text({"a": 1}, set(), {"a"}) == row_text({"a": 2}, set(), {"a"}) != row_text({"a": None}, set(), {"a"})
+    assert form_text(row, {"a"}, set()) == form_text(document, {"a"}, set())
+    assert form_text({"a": True}, {"a"}, set()) != form_text({"a": 1}, {"a"}, set())
+    assert (
+        form_text({"a": 1}, set(), {"a"}) == form_text({"a": 2}, set(), {"a"}) != form_text({"a": None}, set(), {"a"})
+    )
 
 
 def test_what_is_unlike_is_named() -> None:

@@ -10,7 +10,7 @@ from supavex.rules.form import Untranslatable
 MAX_LENGTH = 50_000
 
 
-def statements_of(sql: str) -> Any:
+def parsed_statements(sql: str) -> Any:
     """The statements of a text, as PostgreSQL's grammar has them. Raises :class:`Untranslatable`."""
     from pglast import parse_sql
     from pglast.parser import ParseError
@@ -25,7 +25,7 @@ def statements_of(sql: str) -> Any:
 
 def expression_node(sql: str) -> Any:
     """The node of an expression. Raises :class:`Untranslatable` where the text is none."""
-    found = statements_of(f"SELECT {sql}")
+    found = parsed_statements(f"SELECT {sql}")
     if len(found) != 1 or type(found[0].stmt).__name__ != "SelectStmt":
         raise Untranslatable("it is no expression")
     node = found[0].stmt

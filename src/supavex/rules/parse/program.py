@@ -7,7 +7,7 @@ from typing import Any
 from supavex.postgres import catalog
 from supavex.rules.form import Expression, Untranslatable
 from supavex.rules.parse.expressions import condition
-from supavex.rules.parse.grammar import expression_node, statements_of
+from supavex.rules.parse.grammar import expression_node, parsed_statements
 from supavex.rules.parse.scope import Scope, expression
 
 
@@ -29,7 +29,7 @@ def condition_of(sql: str, scope: Scope) -> Expression:
 
 def select_of(sql: str) -> Any:
     """The node of a SELECT statement."""
-    found = statements_of(sql)
+    found = parsed_statements(sql)
     if len(found) != 1 or type(found[0].stmt).__name__ != "SelectStmt":
         raise Untranslatable("a statement that does not only select")
     return found[0].stmt
@@ -38,11 +38,11 @@ def select_of(sql: str) -> Any:
 def statement_of(function: catalog.Function) -> Any:
     """The node of the only statement in an SQL function's body. Raises :class:`Untranslatable` if there are several."""
     if not function.atomic:
-        found = statements_of(function.body)
+        found = parsed_statements(function.body)
         if len(found) != 1:
             raise Untranslatable("it has several statements")
         return found[0].stmt
-    (made,) = statements_of(function.definition)
+    (made,) = parsed_statements(function.definition)
     body = made.stmt.sql_body
     if type(body).__name__ == "ReturnStmt":
         return _statements_of_return(body)

@@ -13,7 +13,7 @@ from supavex.rules.proof.attempts import Attempt, attempts, material
 from supavex.rules.proof.convex import ConvexSide
 from supavex.rules.proof.findings import Difference, Findings
 from supavex.rules.proof.postgres import NotSaid, PostgresSide, Tried, compared_fields, forms_of, made_by_postgres
-from supavex.rules.proof.states import moves, row_text, same, unlike, varies
+from supavex.rules.proof.states import form_text, moves, same, unlike, varies
 from supavex.rules.proof.users import User
 from supavex.rules.visible import visible_name
 from supavex.text import counted
@@ -358,7 +358,7 @@ class Comparison:
             before = {str(d["_id"]): forms_of(table, d) for d in self._documents[name]} if unsure else {}
             wrong = unlike({id_: before.get(id_, {}) for id_ in sorted(known)}, rows, documents, fields, unsure)
             new = [
-                Counter(row_text(row, fields, unsure) for id_, row in side.items() if id_ not in known)
+                Counter(form_text(row, fields, unsure) for id_, row in side.items() if id_ not in known)
                 for side in (rows, documents)
             ]
             rejected = len(rows.keys() - known) - sum((new[1]).values())

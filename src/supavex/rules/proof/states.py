@@ -28,7 +28,7 @@ def same(left: object, right: object) -> bool:
     return repr(left) == repr(right) or left == right
 
 
-def row_text(forms: Forms, fields: set[str], unsure: set[str]) -> str:
+def form_text(forms: Forms, fields: set[str], unsure: set[str]) -> str:
     """A document as a text that compares: the values of ``fields``, and whether those ``unsure`` have one."""
     found = {f: forms.get(f) for f in fields}, {f: forms.get(f) is None for f in unsure}
     return repr(_ordered(found))
