@@ -46,7 +46,7 @@ class TableRules:
     policies: list[PolicyRule] = field(default_factory=list)
     #: The allowed commands by role; None if every role may do everything.
     grants: dict[str, tuple[str, ...]] | None = None
-    #: By command and role, why PostgreSQL refuses whatever the rows are: ``recursion`` if the policies query their own
+    #: By command and role, why PostgreSQL refuses regardless of the rows: ``recursion`` if the policies query their own
     #: table, ``rights`` if they read a table or call a function that the role may not.
     throws: dict[str, dict[str, str]] = field(default_factory=dict)
 

@@ -202,7 +202,7 @@ def _changes(
             for value in _constants(made_of, name, own):
                 if value not in tried:
                     yield name, value, f"{value!r}" if len(repr(value)) < 20 else "of a rule"
-        if name in made_of.checked and planned.reference is None:  # a text that is no id is no document's
+        if name in made_of.checked and planned.reference is None:  # A text that is not an id belongs to no document.
             yield from ((name, value, about) for value, about in _extremes(own))
         if own is not None and (planned.optional or planned.takes_null):
             yield name, None, "NULL"

@@ -371,7 +371,7 @@ class Comparison:
                 self.findings.differ(Difference("data", str(user), table.name, about))
 
     def _unsure(self, name: str, attempt: Attempt) -> set[str]:
-        """Fields whose values are made of the moment or of chance: whether there is one, or a new one, is compared."""
+        """Fields whose values depend on the time or on chance. Whether a value exists, or changed, is compared."""
         own = self.constraints.tables[name]
         if attempt.command != "insert":
             return set(own.touched)

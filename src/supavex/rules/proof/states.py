@@ -12,7 +12,7 @@ from supavex.rules.proof.postgres import Forms
 
 
 def varies(value: Expression) -> bool:
-    """Whether a default is made of the moment or of chance."""
+    """Whether a default depends on the time or on chance."""
     parts = parts_in(value, bodies=True)
     return any(getattr(one, "name", "") in ("now", "randomUuid") and isinstance(one, Claim | Call) for one in parts)
 
