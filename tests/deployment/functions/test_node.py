@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
+
+import pytest
 
 from .app import App, value_of
 
@@ -29,6 +32,29 @@ def test_they_reach_the_data_and_print(app: App):
 def test_errors_tell_places_in_the_files_of_the_app(app: App):
     said = app.fails("nodes:throws").message
     assert said.startswith("Uncaught RangeError: of Node's\n    at handler (../convex/nodes.ts:")
+
+
+def test_a_stack_is_written_as_convexs_executor_for_node_writes_it(app: App):
+    """Packages such as agent-base look for Node's own modules in it."""
+    head, first, second, *_ = app.run("nodes:stack").splitlines()
+    assert head == "Error: of mine"
+    assert re.fullmatch(r"    at inner \(convex:/user/nodes\.js:\d+:\d+\)", first)
+    assert re.fullmatch(r"    at outer \(convex:/user/nodes\.js:\d+:\d+\)", second)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("callback", "uncaughtException: Yikes"),
+        ("emitter", "uncaughtException: a text"),
+        ("rejection", "unhandledRejection: nobody's"),
+        ("exit", "process.exit: process.exit() called with exit code 3"),
+        ("exit, caught", "process.exit: process.exit() called with no exit code"),
+    ],
+)
+def test_what_nobody_catches_is_named_as_convexs_executor_for_node_names_it(app: App, how: str, said: str):
+    for _ in range(2):
+        assert app.error("nodes:uncaught", how=how) == said
 
 
 def test_no_file_no_process_and_no_network(app: App):

@@ -74,6 +74,11 @@ def test_no_way_leads_under_the_runtime(app: App, kind: str):
     assert app.run(f"web:reachesIn{kind}") == []
 
 
+def test_the_global_object_is_a_target_of_events_of_ones_own(app: App):
+    for _ in range(2):
+        assert app.run("web:listens") == ["mine", "other"], "nothing of an earlier call listens"
+
+
 def test_code_may_be_made_of_texts(app: App):
     assert app.run("web:makes") == [2, "important", True]
 

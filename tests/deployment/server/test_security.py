@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import hashlib
 import http.client
 import io
 import json
@@ -140,8 +141,12 @@ def test_an_upload_wants_an_address_that_was_given_for_it(served: Served):
     for token in ("", "x", f"{int(until) + 1}-{digest}", f"0-{digest}", f"{until}-", "9" * 5000, "١-x", f"{until}-é"):
         answer = ask(served, "POST", f"/api/storage/upload?token={quote(token)}", b"a", key=None)
         assert (answer.status, answer.json["code"]) == (401, "StorageTokenInvalid")
-    assert ask(served, "POST", path, b"a", key=None, Digest="sha-256=AAAA").json["code"] == "DigestMismatch"
-    assert ask(served, "POST", path, b"a", key=None, Digest="sha-256=A").json["code"] == "BadDigest"
+    wrong, right = (base64.b64encode(hashlib.sha256(data).digest()).decode() for data in (b"b", b"a"))
+    said = ask(served, "POST", path, b"a", key=None, Digest=f"sha-256={wrong}").json
+    assert said == {"code": "Sha256Mismatch", "message": f"Sha256 mismatch. Expected: {wrong} Actual: {right}"}
+    for digest in ("sha-256=A", "sha-256=AAAA", f"SHA-256={right}", f"md5={right}", right):
+        said = ask(served, "POST", path, b"a", key=None, Digest=digest).json
+        assert said == {"code": "BadHeader", "message": "Bad header for digest: invalid HTTP header"}
     rows = ask(served, "POST", "/api/query", {"path": "_system/cli/tableData", "args": {"table": "_storage"}})
     assert [row["_id"] for row in rows.json["value"]["page"]] == [kept]
 
@@ -160,6 +165,34 @@ def test_a_range_of_an_empty_file_is_all_of_it(served: Served):
     id_ = ask(served, "POST", path, b"", key=None, Content_Type="text/plain").json["storageId"]
     found = ask(served, "GET", f"/api/storage/{uuid_of(served, id_)}", key=None, Range="bytes=0-10")
     assert (found.status, found.body, found.headers["content-length"]) == (200, b"", "0")
+
+
+def test_ranges_and_the_digest_of_a_file(served: Served):
+    path = ask(served, "POST", "/api/storage/generate_upload_url").json["uploadUrl"].removeprefix(served.url)
+    id_ = ask(served, "POST", path, b"0123456789", key=None, Content_Type="audio/mpeg").json["storageId"]
+    address = f"/api/storage/{uuid_of(served, id_)}"
+    digest = f"sha-256={base64.b64encode(hashlib.sha256(b'0123456789').digest()).decode()}"
+    for ranged in ({}, {"Range": "lines=1-2"}, {"Range": "bytes"}):
+        found = ask(served, "GET", address, key=None, **ranged)
+        assert (found.status, found.body, found.headers["digest"]) == (200, b"0123456789", digest)
+    for asked, content, told in (
+        ("bytes=2-4", b"234", "bytes 2-4/10"),
+        ("bytes=7-", b"789", "bytes 7-9/10"),
+        ("bytes= 1-1", b"1", "bytes 1-1/10"),
+    ):
+        found = ask(served, "GET", address, key=None, Range=asked)
+        assert (found.status, found.body, found.headers["content-range"]) == (206, content, told)
+        assert "digest" not in found.headers and found.headers["content-type"] == "audio/mpeg"
+    for asked in ("bytes=0-1,4-5", "bytes=", "bytes=a-b", "bytes=-3", "bytes=10-", "bytes=99-100"):
+        assert ask(served, "GET", address, key=None, Range=asked).status == 416, asked
+
+
+def test_an_address_that_names_no_file(served: Served):
+    said = ask(served, "GET", "/api/storage/kg204m40v9m1bmkthp86n486mh85s0rc", key=None)
+    assert (said.status, said.json["code"]) == (400, "InvalidStoragePath")
+    name = "01234567-89ab-4def-8123-456789abcdef"
+    said = ask(served, "GET", f"/api/storage/{name}", key=None)
+    assert (said.status, said.json) == (404, {"code": "FileNotFound", "message": f"File {name} not found"})
 
 
 def uuid_of(served: Served, id_: str) -> str:

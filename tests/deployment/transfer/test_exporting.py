@@ -175,7 +175,7 @@ def test_a_file_with_another_digest_than_is_said_of_it(make: Make):
         archive.writestr(f"_storage/{id_}", b"a")
     with SnapshotArchive(path) as opened, pytest.raises(SupavexError) as caught:
         import_files(other, other.path.parent, opened, replace=False)
-    assert caught.value.code == "DigestMismatch"
+    assert caught.value.code == "Sha256Mismatch"
     assert list(files_of(other).all()) == []
     assert list((other.path.parent / "storage").iterdir()) == []
 

@@ -90,6 +90,8 @@ def test_numbers_of_json_are_floats(tmp_path: Path):
 def test_json_lines_end_as_lines_do(tmp_path: Path):
     assert read(tmp_path, "jsonLines", '{"a":"\u2028"}\r\n{"a":2}') == [{"a": "\u2028"}, {"a": 2.0}]
     assert read(tmp_path, "jsonLines", "") == []
+    assert read(tmp_path, "jsonLines", '{"a":\r1}\n\r{"a":2}\r') == [{"a": 1.0}, {"a": 2.0}]
+    assert refused(tmp_path, "jsonLines", '{"a":1}\r{"a":2}').code == "JsonInvalidRow"
     assert read(tmp_path, "jsonArray", " [ ] ") == []
 
 

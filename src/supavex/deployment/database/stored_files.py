@@ -142,7 +142,8 @@ class Files:
                 digest.update(piece)
                 size += len(piece)
         if sha256 not in (None, digest.digest()):
-            raise SupavexError("DigestMismatch", "the file has another SHA-256 than is said of it.")
+            told, found = (base64.b64encode(one).decode() for one in (sha256 or b"", digest.digest()))
+            raise SupavexError("Sha256Mismatch", f"Sha256 mismatch. Expected: {told} Actual: {found}")
         known, mine = self._known(name), (self._store.component, internal_id, digest.digest())
         if known != mine and (known is not None or (self._folder / name).exists()):
             name = str(uuid.uuid4())  # The existing name belongs to another file, which keeps it.

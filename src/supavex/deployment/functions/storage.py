@@ -93,9 +93,10 @@ def remove(transaction: Transaction, arguments: Arguments) -> None:
 def _checked(arguments: Arguments) -> tuple[bytes, str | None]:
     """A file's bytes and type. Raises if their digest differs from the given one."""
     data = base64.b64decode(arguments["blob"])
-    wanted = arguments.get("sha256")
-    if wanted is not None and wanted not in (hashlib.sha256(data).hexdigest(), _base64(hashlib.sha256(data).digest())):
-        raise SupavexError("DigestMismatch", "the file has another SHA-256 than is said of it.")
+    wanted, digest = arguments.get("sha256"), hashlib.sha256(data)
+    if wanted is not None and wanted not in (digest.hexdigest(), _base64(digest.digest())):
+        message = f"Sha256 mismatch. Expected: {str(wanted)[:100]} Actual: {_base64(digest.digest())}"
+        raise SupavexError("Sha256Mismatch", message)
     return data, checked_type(arguments.get("contentType"))
 
 

@@ -31,12 +31,34 @@
     }
     return `${site.isAsync() ? "async " : ""}${shown} (${place})`;
   };
+  // What files for Node read of a stack: packages look there for Node's own modules.
+  const NOT_THE_APPS = /^(?:<anonymous>|own:|ext:|file:|\/)/;
+  const COMPONENT = /^@[0-9a-f]{12}\//;
+  const nodePlaced = (site) => {
+    const file = site.getScriptNameOrSourceURL() ?? "";
+    const ours = NOT_THE_APPS.test(file) || file === "";
+    const line = site.getLineNumber();
+    const place = ours ? "bundledFunctions.js" : file.startsWith("node:") ? file : `convex:/user/${file.replace(COMPONENT, "")}`;
+    // A module's own lines begin on the second one of its script; see linking.py.
+    const where = `${place}:${place.startsWith("convex:") ? line - 1 : line}:${site.getColumnNumber()}`;
+    const name = site.getFunctionName() || site.getMethodName();
+    return name ? `${site.isAsync() ? "async " : ""}${name} (${where})` : where;
+  };
+  const nodeHead = (error) => {
+    const message = read(() => String(error.message), "unknown error");
+    return message === "" ? "Error" : `Error: ${message}`;
+  };
   const stacks = new WeakMap();
   const headOf = Error.prototype.toString;
   Error.prepareStackTrace = (error, sites) => {
     const places = [];
     for (let i = 0; i < sites.length; i++) places[i] = read(() => placed(sites[i]), "");
     stacks.set(error, places);
+    if (own.node !== null) {
+      const lines = [];
+      for (let i = 0; i < sites.length; i++) lines[i] = read(() => nodePlaced(sites[i]), "<unknown location>");
+      return [nodeHead(error), ...lines].join("\n    at ");
+    }
     return [read(() => headOf.call(error), "Error"), ...places].join("\n    at ");
   };
   const placesOf = (error) => {
@@ -69,15 +91,22 @@
     return new TypeError(`fetch failed: ${url.slice(0, 200)}: ${why}`);
   };
 
+  // Deno calls back from some of Node's functions within promises: what a callback throws is a rejection there, and is none
+  // in Node. (A callback that is async rejects in Node, too; stacks do not tell.)
+  const calledBack = (reason) => {
+    const places = placesOf(reason);
+    return places.length > 1 && /\(ext:deno_node\//.test(places[places.length - 1]);
+  };
+
   // What nobody has caught, and the end of all that is to be done; `listen` is how the global object is listened to.
   own.listen = (listen) => {
     listen("unhandledrejection", (event) => {
       event.preventDefault();
-      own.rejected(event.reason);
+      own.rejected(event.reason, calledBack(event.reason) ? "uncaughtException" : "unhandledRejection");
     });
     listen("error", (event) => {
       event.preventDefault();
-      own.rejected(event.error);
+      own.rejected(event.error, "uncaughtException");
     });
     listen("beforeunload", (event) => {
       event.preventDefault();

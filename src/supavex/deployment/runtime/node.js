@@ -43,7 +43,12 @@
   const refuse = () => {
     throw new Error("A function does not end the process.");
   };
-  Object.assign(process, { exit: refuse, abort: refuse, reallyExit: refuse, kill: refuse });
+  const exit = (code) => {
+    const error = new Error(`process.exit() called ${code === undefined ? "with no exit code" : `with exit code ${code}`}`);
+    own.rejected(error, "process.exit");
+    throw error;
+  };
+  Object.assign(process, { exit, abort: refuse, reallyExit: refuse, kill: refuse });
   own.listen(globalThis.addEventListener.bind(globalThis));
   put("Deno", own.deno); // Deno's own parts of Node look for it
 }

@@ -4,7 +4,7 @@
   "use strict";
   const { stringify, parse } = JSON;
   const { outbox, web, thrown, line } = own;
-  const { Blob } = globalThis;
+  const { Blob, EventTarget } = globalThis;
   let kind = "query"; // of the function that was called from outside
   // The tables that are visible: their numbers by name. All that runs at the same time here is of one component.
   let namespace = null;
@@ -27,6 +27,7 @@
     if (text.length > MAX_TEXT) throw new Error(`${what} too large (limit: 16 MiB)`);
     return text;
   };
+  web.target = () => (stack.at(-1) ?? preparing)?.target ?? new EventTarget();
   const calls = new Map();
   const asides = []; // see below: what functions have made of the global object that wait for others
   let lastCall = 0;
@@ -86,6 +87,7 @@
       this.queue = [];
       this.outcome = null;
       this.response = null;
+      this.target = new EventTarget(); // what listens at the global object
       this.ask = (operation, text) => ask(this, operation, text);
     }
     #ready() {
@@ -257,14 +259,16 @@
   };
   // Whether an action waits for the host, which may answer at any time.
   own.expects = () => kind === "action" && stack.length > 0 && calls.size > 0;
-  // What nobody has caught fails the function that runs.
-  own.rejected = (reason) => {
+  // What nobody has caught fails the function that runs. In files for Node its name is what has become of it, as Convex's
+  // executor has it.
+  own.rejected = (reason, event) => {
     const frame = stack.at(-1);
     if (frame === undefined) {
       prepared = null;
       return;
     }
-    frame.outcome = { failed: thrown(reason) };
+    const failed = thrown(reason);
+    frame.outcome = { failed: own.node === null ? failed : { ...failed, name: event, data: null } };
     own.wake();
   };
   // What an action has not waited for is not done, or nobody knows.
@@ -350,6 +354,7 @@
     const found = prepared;
     prepared = null;
     if (!request.outermost || found === null || found.conditions !== conditions(request)) return placed(frame);
+    frame.target = found.place.frame.target; // where its modules have begun to listen
     found.place.frame = frame;
     return found;
   };

@@ -20,7 +20,7 @@
   const { defineProperty } = Object;
   const put = (name, value) => defineProperty(globalThis, name, { value, ...hidden });
 
-  const { fetch, setTimeout, setInterval, clearTimeout, AbortController, AbortSignal, DOMException, Request } = globalThis;
+  const { fetch, setTimeout, setInterval, clearTimeout, AbortController, AbortSignal, DOMException, Request, EventTarget } = globalThis;
   const { Date: RealDate } = globalThis;
   const { NotCapable } = own.deno.errors;
   const addGlobalListener = globalThis.addEventListener.bind(globalThis);
@@ -110,6 +110,7 @@
     }
   };
   const { apply } = Reflect;
+  const { includes } = Array.prototype;
   const replace = (prototype, names, made) => {
     for (const name of names) {
       const property = Object.getOwnPropertyDescriptor(prototype, name);
@@ -182,8 +183,20 @@
   for (const name of Object.getOwnPropertyNames(globalThis)) {
     if (!kept.has(name) && !mine.includes(name)) delete globalThis[name];
   }
-  // Of what the global object inherits. Deno itself dispatches events there.
-  for (const name of ["addEventListener", "removeEventListener"]) put(name, undefined);
+  // Deno itself dispatches events at the global object, and nothing of the functions' hears them: what listens there is of
+  // one call, see run.js.
+  const DENOS = ["load", "beforeunload", "unload", "error", "unhandledrejection", "rejectionhandled"];
+  const denos = globalThis.dispatchEvent;
+  for (const name of ["addEventListener", "removeEventListener", "dispatchEvent"]) {
+    const method = EventTarget.prototype[name];
+    const listening = {
+      [name]: (...parts) => {
+        const denosOwn = name === "dispatchEvent" && apply(includes, DENOS, [parts[0]?.type]);
+        return denosOwn ? apply(denos, globalThis, parts) : apply(method, run.target(), parts);
+      },
+    };
+    put(name, listening[name]);
+  }
   put("self", globalThis);
   Object.assign(globalThis, { FinalizationRegistry, WeakRef });
   for (const [name, value] of Object.entries({ AsyncLocalStorage: own.AsyncLocalStorage, AsyncResource: own.AsyncResource })) {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 import time
+import uuid
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
@@ -20,6 +21,7 @@ from supavex.deployment.server.host import Host
 from supavex.errors import SupavexError
 
 MAX_FILE_BYTES = 4 << 30
+_RANGE = re.compile(r"([0-9]{1,19})-([0-9]{1,19})?\Z")
 
 
 class Storage:
@@ -39,7 +41,7 @@ class Storage:
         path = files.new_path()
         try:
             await to_file(request, path, MAX_FILE_BYTES)
-            wanted = _digest(request.headers.get("digest", ""))
+            wanted = _digest(request.headers.get("digest"))
             kind = checked_type(request.headers.get("content-type"))
             kept = await self.host.run(lambda d: files.keep(path, kind, sha256=wanted))
         except ClientDisconnect:
@@ -62,13 +64,28 @@ class Storage:
     async def download(self, request: Request) -> Response:
         """A stored file, as a whole or one range of it."""
         name = request.path_params["name"]
+        try:
+            name = str(uuid.UUID(name))
+        except ValueError:
+            message = (
+                f'Invalid storage path: "{name[:200]}". Please use `storage.getUrl(storageId: Id<"_storage">)` to '
+            )
+            message += (
+                "generate a valid URL to retrieve files. See https://docs.convex.dev/file-storage/serve-files for "
+            )
+            raise SupavexError("InvalidStoragePath", f"{message}more details") from None
         files = Files(self.host.deployment.store, self.host.folder)
         found = await self.host.run(lambda d: files.named(name))
         if found is None or not found.path.is_file():
-            return Json({"code": "FileNotFound", "message": "there is no such file."}, 404)
+            return Json({"code": "FileNotFound", "message": f"File {name} not found"}, 404)
         headers = {"Cache-Control": "private, max-age=2592000", "X-Content-Type-Options": "nosniff"}
         # A stored page must not run as a page of this server.
         headers["Content-Security-Policy"] = "sandbox"
+        wanted = _range(request.headers.get("range"))
+        if wanted is None:
+            headers["Digest"] = f"sha-256={base64.b64encode(found.sha256).decode()}"
+        elif len(wanted) != 1 or (found.size and wanted[0][0] >= found.size):
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{found.size}"})
         response = FileResponse(found.path, media_type="application/octet-stream", headers=headers)
         kind = header_type(found.content_type)
         if kind is None:
@@ -76,18 +93,31 @@ class Storage:
         else:
             # The exact type, because Starlette would add a charset to text.
             response.headers["content-type"] = kind
-        if not found.size:
-            # No range of an empty file can be had, and Convex gives all of it.
+        if wanted is None or not found.size:
+            # No range of an empty file can be had, and Convex gives all of it, as for a header that names none.
             request.scope["headers"] = [(key, value) for key, value in request.scope["headers"] if key != b"range"]
         return response
 
 
-def _digest(header: str) -> bytes | None:
-    """The SHA-256 that a ``Digest`` header gives; None where it gives none."""
-    found = re.search(r"sha-256=([A-Za-z0-9+/=]+)", header)
-    if found is None:
+def _range(header: str | None) -> list[tuple[int, int | None]] | None:
+    """The ranges of a ``Range`` header, first and last byte each (None: the end); None for a header of another form.
+
+    As Convex's ``headers`` crate reads them. It counts a suffix, as in ``bytes=-5``, from no known end, and finds none.
+    """
+    if header is None or not header.startswith("bytes="):
+        return None
+    ranges = [_RANGE.match(part.strip()) for part in header.removeprefix("bytes=").split(",")]
+    return [(int(found[1]), int(found[2]) if found[2] else None) for found in ranges if found is not None]
+
+
+def _digest(header: str | None) -> bytes | None:
+    """The SHA-256 that a ``Digest`` header gives; None where there is none. Raises for one of another form."""
+    if header is None:
         return None
     try:
-        return base64.b64decode(found[1], validate=True)
+        digest = base64.b64decode(header.removeprefix("sha-256="), validate=True)
     except ValueError:
-        raise SupavexError("BadDigest", "the Digest header is no base64.") from None
+        digest = b""
+    if not header.startswith("sha-256=") or len(digest) != 32:
+        raise SupavexError("BadHeader", "Bad header for digest: invalid HTTP header")
+    return digest

@@ -63,8 +63,8 @@ class TableFile:
         """As :meth:`documents`; none of them has been looked at."""
         return ((document, None) for document in self.documents(table))
 
-    def _open(self) -> io.TextIOWrapper:
-        return self.path.open(encoding="utf-8", newline="")
+    def _open(self, newline: str) -> io.TextIOWrapper:
+        return self.path.open(encoding="utf-8", newline=newline)
 
     def _invalid(self, code: str, message: str, line: int | None = None) -> SupavexError:
         return SupavexError(code, message, where=self.table if line is None else f"{self.table}, line {line}")
@@ -74,7 +74,8 @@ class TableFile:
             raise self._invalid("Utf8BomNotSupported", "the file begins with a byte order mark. Save it without.", 1)
 
     def _lines(self) -> Iterator[Document]:
-        with self._open() as file:
+        # A carriage return alone is a space of JSON's, and ends no line.
+        with self._open("\n") as file:
             number = 0
             try:
                 while line := file.readline(_MAX_LINE):
@@ -124,7 +125,7 @@ class TableFile:
             yield item
 
     def _csv(self) -> Iterator[Document]:
-        with self._open() as file:
+        with self._open("") as file:
             reader = csv.reader(self._bounded(file), strict=True)
             try:
                 header = [name.strip(" ") for name in next(reader, [])]

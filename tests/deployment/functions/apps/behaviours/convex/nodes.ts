@@ -50,6 +50,19 @@ export const reaches = action({
     return [await ctx.runQuery(internal.acting.list, {}), await ctx.runAction(internal.nodes.double, { n: 4 })];
   },
 });
+const inner = () => new Error("of mine").stack;
+const outer = () => inner();
+export const stack = action({ handler: async () => outer() });
+export const uncaught = action({
+  handler: async (_ctx, { how }: any) => {
+    if (how === "callback") fs.exists("nowhere", () => { throw new TypeError("Yikes"); });
+    if (how === "emitter") setTimeout(() => { throw "a text"; }, 0);
+    if (how === "rejection") void Promise.reject(new RangeError("nobody's"));
+    if (how === "exit") process.exit(3);
+    if (how === "exit, caught") try { process.exit(); } catch { return "went on"; }
+    return await new Promise((resolve) => setTimeout(resolve, 5000));
+  },
+});
 export const throws = action({ handler: async () => { throw new RangeError("of Node's"); } });
 
 const WAYS: Record<string, () => unknown> = {
@@ -62,7 +75,7 @@ const WAYS: Record<string, () => unknown> = {
   listened: () => once(net.createServer().listen(0), "listening"),
   fetched: () => fetch("http://127.0.0.1:1/"),
   required: () => (globalThis as any).require("/etc/passwd"),
-  ended: () => process.exit(0),
+  ended: () => process.abort(),
   worked: () => once(new Worker("require('fs').readFileSync('/etc/passwd')", { eval: true }), "online").then(() => new Promise((_, reject) => setTimeout(reject, 50))),
 };
 export const attempts = action({

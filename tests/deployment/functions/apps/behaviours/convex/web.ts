@@ -81,6 +81,23 @@ export const rejectsInAction = action({
 
 // What is under the runtime
 
+// The global object is the target of events of one's own, and of nobody else's: Deno's stay where they are.
+export const listens = action({
+  handler: async () => {
+    const heard: string[] = [];
+    const global = globalThis as any;
+    const listener = (event: Event) => void heard.push(event.type);
+    for (const type of ["mine", "other", "unhandledrejection", "error", "beforeunload"]) global.addEventListener(type, listener);
+    const { dispatchEvent } = global;
+    dispatchEvent(new Event("mine"));
+    global.removeEventListener("mine", listener);
+    global.dispatchEvent(new Event("mine"));
+    global.dispatchEvent(new Event("other"));
+    await Promise.allSettled([Promise.reject(new Error("caught"))]);
+    return heard;
+  },
+});
+
 const WAYS: Record<string, () => unknown> = {
   deno: () => (globalThis as any).Deno.readTextFileSync("/etc/passwd"),
   constructor: () => ({} as any).constructor.constructor("return Deno")(),
@@ -95,7 +112,6 @@ const WAYS: Record<string, () => unknown> = {
   dynamic: async () => await import(/* @vite-ignore */ ["node", "fs"].join(":") as any),
   required: () => (globalThis as any).require("fs"),
   process: () => (globalThis as any).process.stdin.fd,
-  listened: () => (globalThis as any).addEventListener("unhandledrejection", () => {}),
   ported: () => new (globalThis as any).MessageChannel(),
   worked: () => new (globalThis as any).Worker("data:text/javascript,"),
   opened: () => new (globalThis as any).WebSocket("ws://127.0.0.1:1"),
