@@ -127,6 +127,10 @@ async function functions({ schema, name, source, http, calls }) {
     [`./${name}.js`]: async () => module,
     ...(http === undefined ? {} : { "./http.js": async () => await load(http, { [`./${name}`]: source }) }),
   });
+  t.registerComponent("part", (await load(schema)).default, {
+    "./_generated/api.js": async () => ({}),
+    [`./${name}.js`]: async () => module,
+  });
   const answers = [];
   for (const { kind, path, args } of calls) {
     try {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import shutil
 import sqlite3
 import urllib.error
@@ -10,30 +12,42 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
-from supavex.deployment import Deployment
+from supavex.convex_cli.bundling import inputs_of
+from supavex.deployment import Deployment, dashboard
+from supavex.deployment.database.components import component_at, components
+from supavex.deployment.database.database import Database
 from supavex.deployment.database.layout import HANDLE_SECRET
 from supavex.deployment.database.stored_files import Files
-from supavex.deployment.functions.bundle import bundle_of
+from supavex.deployment.functions.bundle import bundle_of, read_bundle
 from supavex.deployment.functions.in_process import FunctionFailed
+from supavex.deployment.functions.modules import pushed_definitions
 from supavex.deployment.functions.scheduler import due_jobs
 from supavex.deployment.functions.scheduling import cancelled
 from supavex.deployment.runtime.runner import Modules, Runner
+from supavex.deployment.server.app import make_app
+from supavex.deployment.server.host import Addresses, Host
 from supavex.deployment.server.imports import ImportJob, perform
 from supavex.deployment.transfer.exporting import export_snapshot
 from supavex.deployment.transfer.importing import Mode
-from supavex.errors import UsageError
+from supavex.errors import SupavexError
 from supavex.migrate.proof.store import prove_store
+from supavex.rules.proof.bundling import made_bundle
 
 from .served import App, Served, served_app, wait_until
 
 SOURCES = Path(__file__).parent / "components"
 PACKAGES = Path(__file__).parent / "component_packages"
 FILE = "deployment.sqlite3"
+ADDRESS, KEY = "http://127.0.0.1:3210", "supavex-test|0123456789abcdef"
+#: Where pages of the dashboard lie: the app's, and those of some of its components.
+PLACES = ["", "/components/counter", "/components/shop", "/components/shop.stock"]
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +83,14 @@ def deployment(file: Path, tmp_path: Path) -> Iterator[Deployment]:
         yield deployment
 
 
+def seen_from(deployment: Deployment, path: str) -> Database:
+    """The deployment as the component of that path sees it."""
+    return deployment.within(component_at(deployment.store.connection, path).id)
+
+
 def values(deployment: Deployment, path: str) -> dict[str, float]:
     """What the counter at ``path`` holds, read without any function."""
-    (id_,) = deployment.store.connection.execute("SELECT id FROM components WHERE path = ?", (path,)).fetchone()
-    return {row["name"]: row["value"] for row in deployment.within(id_).documents("counts")}
+    return {row["name"]: row["value"] for row in seen_from(deployment, path).documents("counts")}
 
 
 def notes(deployment: Deployment) -> list[str]:
@@ -177,6 +195,13 @@ def test_a_call_takes_a_process_for_each_component_that_is_in_it(guarded: Deploy
     assert taken == [0, 1, 0]
 
 
+def test_an_action_does_not_pass_its_user_on_to_a_component(deployment: Deployment):
+    """Queries and mutations do, as with Convex: they are one transaction."""
+    user = {"issuer": "https://some.example", "subject": "ada"}
+    assert deployment.run("app:who", user=user) == ["ada", "ada"]
+    assert deployment.run("app:whoActs", user=user) == ["ada", "ada", None, [None, None]]
+
+
 def test_what_a_subscription_reads_of_a_component_is_noticed(deployment: Deployment):
     from supavex.deployment.functions.call import Call
 
@@ -209,6 +234,35 @@ def test_two_mutations_meet_in_a_component(deployment: Deployment):
     outcome = deployment.functions.mutation(Call("app:add", {"name": "a", "by": 1.0}))
     assert outcome.failure is None and outcome.retries == 1
     assert values(deployment, "counter") == {"a": 2}
+
+
+def test_a_component_has_text_and_vector_indexes_of_its_own(deployment: Deployment, tmp_path: Path):
+    def sale(name: str, place: str, *vector: float) -> dict[str, Any]:
+        return {"name": name, "place": place, "vector": list(vector)}
+
+    def all_is_found(found: Deployment) -> None:
+        assert found.run("app:search", {"words": "tea", "place": "oslo"}) == ["black tea", "green tea"]
+        assert found.run("app:search", {"words": "te", "place": "bergen"}) == ["tea again"]
+        assert found.run("app:near", {"vector": [1.0, 0.0], "place": "oslo"}) == ["green tea", "coffee"]
+
+    # A mutation finds what it has written itself.
+    first = {"sale": sale("green tea", "oslo", 1.0, 0.1), "words": "gre"}
+    assert deployment.run("app:keep", first) == ["green tea"]
+    for other in (
+        sale("black tea", "oslo", -1.0, 0.0),
+        sale("coffee", "oslo", 0.0, 1.0),
+        sale("tea again", "bergen", 1.0, 0.0),
+    ):
+        deployment.run("app:keep", {"sale": other, "words": "nothing"})
+    all_is_found(deployment)
+    assert prove_store(deployment).found.ok
+    # An import into a component fills its indexes.
+    archive = tmp_path / "whole.zip"
+    export_snapshot(deployment, archive)
+    with Deployment(tmp_path / "fresh.sqlite3") as fresh:
+        bundle_of(deployment, "1.48.0", {}).install(fresh)
+        fresh.load(archive)
+        all_is_found(fresh)
 
 
 def test_stored_files_of_a_component_are_its_own(deployment: Deployment):
@@ -267,11 +321,126 @@ def test_the_proof_looks_at_components(deployment: Deployment):
     assert all(finding.detail.startswith("counts in 'counter'.by_name: ") for finding in found.findings)
 
 
-def test_an_app_with_components_is_not_bundled(deployment: Deployment):
-    with pytest.raises(
-        UsageError, match="components can't be bundled, and this one has counter, other, shop, shop/stock"
-    ):
-        bundle_of(deployment, "1.48.0", {})
+def test_an_app_with_components_is_bundled(deployment: Deployment, tmp_path: Path):
+    """The bundle does what the push does: functions, schemas, cron jobs, variables, and who is mounted where."""
+    path = tmp_path / "bundle.json"
+    path.write_text(bundle_of(deployment, "1.48.0", {}).text(), encoding="utf-8")
+    with Deployment(tmp_path / "fresh.sqlite3") as fresh:
+        read_bundle(path).install(fresh)
+        assert bundle_of(fresh, "1.48.0", {}).text() == path.read_text(encoding="utf-8")
+        fresh.run("app:add", {"name": "a", "by": 1})
+        assert values(fresh, "counter") == {"a": 1}
+        fresh.set_environment({"KEY": "secret"})
+        assert fresh.run("app:seen") == ["EUR", "secret", None, "http://127.0.0.1:3211/shop"]
+        assert fresh.run("app:sell", {"name": "a"}) == -1
+        fresh.run("app:ofComponent", {"name": "b", "by": 1})
+        assert fresh.run_scheduled() == 2 and values(fresh, "counter") == {"a": 1, "b": 3}
+        fresh.advance(3600)
+        assert values(fresh, "other")["cron"] >= 1
+        with pytest.raises(SupavexError, match="does not match the schema"):
+            seen_from(fresh, "counter").insert("counts", {"name": 5})
+        assert seen_from(fresh, "counter").query("counts").with_index("by_name").first() is not None
+        # What the next bundle leaves out is unmounted, as by a push.
+        replace(read_bundle(path), components=(), definitions={}).install(fresh)
+        assert not any(component.mounted for component in components(fresh.store.connection).values())
+        assert pushed_definitions(fresh.store) == []
+
+
+def test_the_cli_bundles_components_beside_the_convex_folder_in_a_copy_of_the_app(pushed: App, tmp_path: Path):
+    made = made_bundle(pushed.path, rules=False)
+    assert [component.path for component, _ in made.components] == ["counter", "other", "shop", "shop/stock"]
+    with Deployment(tmp_path / FILE) as fresh:
+        made.install(fresh)
+        assert fresh.run("app:sell", {"name": "a"}) == -1
+
+
+def test_a_components_own_files_are_inputs_of_the_bundle(tmp_path: Path):
+    """The CLI takes every module of a component's folder: one that nothing imports makes the bundle stale, too."""
+    shutil.copytree(SOURCES, tmp_path / "app")
+    before = inputs_of(tmp_path / "app")
+    assert {"counter/lib.ts", "counter/crons.ts", "shop/sales.ts"} <= before.keys()
+    (tmp_path / "app/counter/lib.ts").write_text("export const gone = 1;\n", encoding="utf-8")
+    assert before["counter/lib.ts"] != inputs_of(tmp_path / "app")["counter/lib.ts"]
+
+
+# The dashboard
+
+
+@pytest.fixture
+def host(deployment: Deployment, tmp_path: Path) -> Host:
+    return Host(deployment, tmp_path, KEY, Addresses(ADDRESS, "http://127.0.0.1:3211"))
+
+
+@pytest.fixture
+def admin(host: Host) -> TestClient:
+    """Who may see the dashboard."""
+    headers = {"Authorization": f"Convex {KEY}"}
+    app = make_app(host, dashboard.routes(host))
+    return TestClient(app, base_url=ADDRESS, headers=headers, follow_redirects=False)
+
+
+def test_the_dashboard_shows_each_component(deployment: Deployment, host: Host, admin: TestClient):
+    deployment.run("app:add", {"name": "a", "by": 1})
+    deployment.run("app:keeps", {"text": "hello"})
+    deployment.run("app:later", {"name": "b", "by": 1})
+    host.log.add({"kind": "Completion", "identifier": "lib:add", "componentPath": "counter", "logLines": ["its line"]})
+    host.log.add({"kind": "Completion", "identifier": "app:add", "componentPath": None, "logLines": ["the app's"]})
+
+    def said(path: str) -> Any:
+        answer = admin.get(f"{path}.json")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    tables = {path: [(t["name"], t["documents"]) for t in said(f"{path}/tables")["tables"]] for path in PLACES}
+    assert tables == {
+        "": [("counts", 0), ("notes", 1)],
+        "/components/counter": [("counts", 1)],
+        "/components/shop": [("sales", 0)],
+        "/components/shop.stock": [("counts", 0)],
+    }
+    (row,) = said("/components/counter/tables/counts")["documents"]
+    assert (row["name"], row["value"]) == ("a", 1)
+    assert said(f"/components/counter/documents/{row['_id']}")["table"] == "counts"
+    assert admin.get(f"/documents/{row['_id']}.json").status_code == 404
+    assert "addHidden" in str(said("/components/counter/functions")["functions"])
+    assert "addHidden" not in str(said("/functions")["functions"])
+    assert [job["name"] for job in said("/components/counter/functions")["scheduled"]] == ["lib:addHidden"]
+    assert said("/functions")["scheduled"] == []
+    assert [job["name"] for job in said("/components/other/functions")["crons"]] == ["count"]
+    assert said("/functions")["crons"] == [] and said("/components/shop/functions")["crons"] == []
+    routes = said("/components/shop/functions")["httpRoutes"]
+    assert {"method": "GET", "path": "/shop/sales"} in routes
+    assert [file["contentType"] for file in said("/components/counter/files")["files"]] == ["text/plain"]
+    assert said("/files")["count"] == 0 and said("/components/other/files")["count"] == 0
+    assert [entry["identifier"] for entry in said("/components/counter/logs")["entries"]] == ["lib:add"]
+    assert len(said("/logs")["entries"]) == 2
+    assert said("/components/counter/schema")["schema"]["tables"][0]["tableName"] == "counts"
+    assert len(said("/components/counter/deployments")["pushes"]) == 1
+    assert admin.get("/components/nobody/tables.json").status_code == 404
+    assert admin.get("/components/counter/migration.json").status_code == 404
+
+
+def test_links_of_a_components_pages_stay_in_the_component(deployment: Deployment, admin: TestClient):
+    deployment.run("app:sell", {"name": "a"})
+    base = "/components/shop.stock"
+    seen: set[str] = set()
+    waiting = [f"{base}/tables", "/tables"]
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        answer = admin.get(path)
+        assert answer.status_code == 200, (path, answer.text[:300])
+        links = [html.unescape(link) for link in re.findall(r'href="(/[^"#]+)', answer.text)]
+        waiting += [link for link in links if link.startswith((f"{base}/", "/tables")) and ".json" not in link]
+        (chosen,) = re.findall(r'aria-label="Components".*?aria-current="true">([^<]*)<', answer.text, re.DOTALL)
+        assert chosen == ("shop/stock" if path.startswith(base) else "the app")
+    pages = ("tables/counts", "schema", "functions", "files", "logs", "deployments")
+    assert {f"{base}/{page}" for page in pages} <= seen
+    (id_,) = [document["_id"] for document in seen_from(deployment, "shop/stock").documents("counts")]
+    assert f"{base}/documents/{id_}" in seen
+    assert admin.get(f"{base}/documents", params={"id": id_}).headers["location"] == f"{base}/documents/{id_}"
 
 
 # Handles, schedules, cron jobs
@@ -421,6 +590,15 @@ def test_a_components_http_actions_answer_under_its_prefix(pushed: App):
         urllib.request.urlopen(f"{pushed.served.url}/http/sales", timeout=60)
     with caught.value:
         assert caught.value.code == 404
+
+
+def test_http_actions_of_a_component_do_not_know_the_user(pushed: App):
+    """The app's own would throw: the token is none."""
+    request = urllib.request.Request(
+        f"{pushed.served.url}/http/shop/who", headers={"Authorization": "Bearer no.token.at.all"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as found:
+        assert json.loads(found.read()) is None
 
 
 def test_the_apps_own_routes_under_its_prefix_come_before_a_component_that_is_mounted_there(pushed: App):

@@ -1,5 +1,7 @@
 """Random calls of one TypeScript module, on `convex-test` in Node and on a deployment: the same results and errors.
 
+The module is there twice: in the app, and in a component that the app's calls.
+
 Where `convex-test` is known to differ from Convex's backend, and so from supavex, the case is not asked for:
 
 - It compares as JavaScript does: numbers, so -0 and NaN are left out; and whatever a filter holds by `lt`, `lte`, `gt`
@@ -119,7 +121,10 @@ writing = st.one_of(
     step("throw", st.just("no")),
     step("throwData", values.filter(lambda value: value is not None)),
 )
-nested = st.one_of(step("call", st.lists(writing | reading, max_size=4)), step("ask", st.lists(reading, max_size=3)))
+nested = st.one_of(
+    *(step(kind_, st.lists(writing | reading, max_size=4)) for kind_ in ("call", "part", "part")),
+    *(step(kind_, st.lists(reading, max_size=3)) for kind_ in ("ask", "askPart")),
+)
 calls = st.one_of(
     st.fixed_dictionaries(
         {
@@ -160,7 +165,7 @@ def official(answer: dict[str, Any]) -> Any:
 @settings(max_examples=120)
 @given(asked=st.lists(calls, min_size=3, max_size=8))
 def test_calls_give_what_convex_test_gives(node: Node, pushed: Path, asked: list[dict[str, Any]]) -> None:
-    asked = [*asked, {"kind": "query", "steps": EVERYTHING, "catching": False}]
+    asked = [*asked, {"kind": "query", "steps": [*EVERYTHING, ["askPart", EVERYTHING]], "catching": False}]
     sent = []
     for one in asked:
         path = "differential:read" if one["kind"] == "query" else "differential:write"

@@ -49,19 +49,16 @@ def convex_folder_of(app: Path) -> Path:
 def inputs_of(app: Path) -> dict[str, str]:
     """The files from which the app's bundle is made, by path from ``app``, with the SHA-256 of each.
 
-    They are the sources in the convex folder, the files that these import by relative paths, and the settings and lock
-    files around them. Imports by the ``paths`` of a tsconfig.json are not found.
+    They are the sources in the convex folder, what those import by relative paths from elsewhere, with the folders of
+    components, and the settings and lock files around them. What is imported by the ``paths`` of a tsconfig.json is
+    not found.
     """
     folder = convex_folder_of(app)
     if not folder.is_dir():
         hint = "Name the app's folder, the one that holds convex/."
         raise UsageError("NoConvexFolder", "there is no such folder.", where=str(folder), hint=hint)
     found: dict[str, str] = {}
-    waiting = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix in _SOURCES and not path.name.endswith(".d.ts")
-    ]
+    waiting = _sources(folder)
     while waiting:
         path = waiting.pop()
         name = os.path.relpath(path, app).replace(os.sep, "/")
@@ -73,11 +70,22 @@ def inputs_of(app: Path) -> dict[str, str]:
             target = _resolved(path.parent / imported)
             if target is not None:
                 waiting.append(target)
+        if path.name.startswith("convex.config."):
+            # Its folder is a component's: the CLI takes all of its modules, imported or not.
+            waiting += _sources(path.parent)
     for path in [app / name for name in _SETTINGS] + _lock_files(app):
         if path.is_file():
             name = os.path.relpath(path, app).replace(os.sep, "/")
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
+
+
+def _sources(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix in _SOURCES and not path.name.endswith(".d.ts")
+    ]
 
 
 def _lock_files(app: Path) -> list[Path]:

@@ -36,6 +36,8 @@ def pushed(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.fail(problem, pytrace=False)
     source = APPS / "behaviours" / "convex"
     files = {str(path.relative_to(source)): path.read_text() for path in source.rglob("*.ts")}
+    # The component is the app again, as far as the differential run calls it.
+    files |= {f"part/{name}": files[name] for name in ("differential.ts", "schema.ts")}
     target = tmp_path_factory.mktemp("pushed") / FILE
     with served_app(**files) as app:
         variables = {"ISSUER": issuer.url, "KEYS": issuer.data_uri, "GREETING": "hello"}

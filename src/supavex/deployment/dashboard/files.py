@@ -11,7 +11,7 @@ from supavex.convex.ids import encode_id
 from supavex.convex.limits import STORAGE_NUMBER
 from supavex.convex.values import Document
 from supavex.deployment.dashboard.pages import Asked
-from supavex.deployment.deployment import Deployment
+from supavex.deployment.database.database import Database
 from supavex.errors import SupavexError
 
 _ROWS = 50
@@ -54,19 +54,18 @@ class FilesPage:
 def files_page(asked: Asked) -> FilesPage:
     """Stored files, without the ``after`` newest."""
     skipped = asked.number("after", 0, most=10**12)
-    connection = asked.deployment.store.connection
-    (count, total) = connection.execute(
-        "SELECT count(*), coalesce(sum(size), 0) FROM files WHERE component = 0"
-    ).fetchone()
-    sql = f"SELECT {_COLUMNS} FROM files WHERE component = 0 ORDER BY created DESC, internal_id LIMIT ? OFFSET ?"
-    rows = [_row(row) for row in connection.execute(sql, (_ROWS, skipped))]
+    store = asked.deployment.store
+    sql = "SELECT count(*), coalesce(sum(size), 0) FROM files WHERE component = ?"
+    (count, total) = store.connection.execute(sql, (store.component,)).fetchone()
+    sql = f"SELECT {_COLUMNS} FROM files WHERE component = ? ORDER BY created DESC, internal_id LIMIT ? OFFSET ?"
+    rows = [_row(row) for row in store.connection.execute(sql, (store.component, _ROWS, skipped))]
     return FilesPage(rows, count, total, skipped)
 
 
-def file_document(deployment: Deployment, internal_id: bytes) -> tuple[Document, str]:
+def file_document(deployment: Database, internal_id: bytes) -> tuple[Document, str]:
     """A stored file's document and address. Raises ``DocumentNotFound``."""
-    sql = f"SELECT {_COLUMNS} FROM files WHERE component = 0 AND internal_id = ?"
-    row = deployment.store.connection.execute(sql, (internal_id,)).fetchone()
+    sql = f"SELECT {_COLUMNS} FROM files WHERE component = ? AND internal_id = ?"
+    row = deployment.store.connection.execute(sql, (deployment.store.component, internal_id)).fetchone()
     if row is None:
         raise SupavexError("DocumentNotFound", "No stored file has this id.", hint="It may have been deleted.")
     found = _row(row)

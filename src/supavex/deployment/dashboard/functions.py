@@ -95,10 +95,16 @@ def functions_page(asked: Asked) -> FunctionsPage:
     """The functions of the last push, from its modules' analysis."""
     functions: list[FunctionRow] = []
     routes: list[tuple[str, str]] = []
-    for path, analysis in modules.analyses(asked.deployment.store).items():
+    component, store = asked.component, asked.deployment.store
+    prefix = component.http_prefix if component.path else store.meta(modules.HTTP_PREFIX) or ""
+    # A component that is not mounted any more has tables, and no functions.
+    analyses = modules.analyses(store, component.definition) if component.mounted else {}
+    for path, analysis in analyses.items():
         functions += (_function(path.removesuffix(".js"), found) for found in analysis.get("functions") or [])
-        found_routes = [item["route"] for item in analysis.get("httpRoutes") or []]
-        routes += ((str(route["method"]), str(route["path"])) for route in found_routes)
+        # Nobody reaches the routes of a component that its parent mounts under no prefix.
+        found_routes = [item["route"] for item in analysis.get("httpRoutes") or [] if prefix is not None]
+        start = (prefix or "").rstrip("/")
+        routes += ((str(route["method"]), f"{start}{route['path']}") for route in found_routes)
     scheduled = [_scheduled(document) for document in reversed(scheduled_functions(asked.deployment))]
     left_out = max(0, len(scheduled) - _MOST_SCHEDULED)
     return FunctionsPage(functions, routes, _cron_rows(asked), scheduled[:_MOST_SCHEDULED], left_out)
@@ -120,8 +126,8 @@ def _cron_rows(asked: Asked) -> list[CronRow]:
     runs = {run["name"]: run for run in crons.run_documents(store)}
     rows = []
     for job in crons.cron_jobs(store.connection):
-        if job.component:
-            continue  # Components have no pages.
+        if job.component != store.component:
+            continue
         status = runs[job.name]["status"] if job.name in runs else {}
         args = json.dumps(job.args, ensure_ascii=False)
         last = None if job.previous is None else _moment(job.previous)

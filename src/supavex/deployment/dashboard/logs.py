@@ -42,9 +42,11 @@ class LogsPage:
 
 
 def logs_page(asked: Asked) -> LogsPage:
-    """The newest log entries."""
+    """The newest log entries; a component's own ones on its page, all of them on the app's."""
     # One step for the interpreter: the server goes on logging while this is made.
     kept = list(asked.host.log.entries)
+    if asked.component.path:
+        kept = [entry for entry in kept if entry.get("componentPath") == asked.component.path]
     entries = kept[: -_ROWS - 1 : -1]
     return LogsPage([_row(entry) for entry in entries], entries, len(kept))
 
@@ -52,6 +54,7 @@ def logs_page(asked: Asked) -> LogsPage:
 def _row(entry: dict[str, Any]) -> LogRow:
     cursor = entry.get("cursor")
     kinds = [str(entry[key]) for key in ("udfType", "identifier", "kind") if entry.get(key)]
+    kinds += [f"in {entry['componentPath']}"] if entry.get("componentPath") else []
     lines = entry.get("logLines")
     shown = [_line(line) for line in lines] if isinstance(lines, list) else []
     return LogRow(

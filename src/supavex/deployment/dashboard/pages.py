@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from supavex.deployment.deployment import Deployment
+from supavex.deployment.database.components import Component
+from supavex.deployment.database.database import Database
 from supavex.deployment.server.host import Host
 from supavex.errors import SupavexError
 
@@ -16,10 +17,14 @@ STORAGE = "_storage"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: the names in its path, and its query parameters."""
+    """One request: the names in its path, and its query parameters.
+
+    ``deployment`` is seen from ``component``: its tables, its schema and its files.
+    """
 
     host: Host
-    deployment: Deployment
+    deployment: Database
+    component: Component
     path: Mapping[str, str]
     query: Mapping[str, str]
 

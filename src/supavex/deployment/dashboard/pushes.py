@@ -66,8 +66,9 @@ class PushesPage:
 def pushes_page(asked: Asked) -> PushesPage:
     """The pushes whose number is below ``before``."""
     before = asked.number("before", 2**53, most=2**53)
-    sql = "SELECT id, pushed_at, schema FROM pushes WHERE component = 0 AND id < ? ORDER BY id DESC LIMIT ?"
-    rows = asked.deployment.store.connection.execute(sql, (before, _ROWS + 1)).fetchall()
+    sql = "SELECT id, pushed_at, schema FROM pushes WHERE component = ? AND id < ? ORDER BY id DESC LIMIT ?"
+    store = asked.deployment.store
+    rows = store.connection.execute(sql, (store.component, before, _ROWS + 1)).fetchall()
     schemas = [schema_from_json(text) for _, _, text in rows]
     pushes = []
     for i, (number, pushed_at, _) in enumerate(rows[:_ROWS]):

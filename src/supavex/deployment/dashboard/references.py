@@ -15,8 +15,8 @@ from supavex.convex.values import Document, Value
 from supavex.deployment.dashboard.pages import STORAGE
 from supavex.deployment.dashboard.reading import DAMAGED, Budget, read
 from supavex.deployment.dashboard.written import id_table, shortened
+from supavex.deployment.database.database import Database
 from supavex.deployment.database.queries import Query
-from supavex.deployment.deployment import Deployment
 
 #: The most references of one document that are followed, and the most documents for each field that refers to it.
 MAX_FOLLOWED = 100
@@ -24,7 +24,7 @@ MAX_SHOWN = 10
 _LABELS = ("name", "title", "slug", "email", "label", "subject")
 
 
-def known_tables(deployment: Deployment) -> dict[int, str]:
+def known_tables(deployment: Database) -> dict[int, str]:
     """Tables by number: those whose ids are links. Stored files are among them."""
     return {**deployment.table_names(), STORAGE_NUMBER: STORAGE}
 
@@ -94,7 +94,7 @@ def ids_in(value: Value, names: Mapping[int, str], path: str = "") -> Iterator[t
             yield path, value, table
 
 
-def references(deployment: Deployment, document: Document, budget: Budget) -> list[Reference]:
+def references(deployment: Database, document: Document, budget: Budget) -> list[Reference]:
     """The references of ``document``, its own id not among them; the first :data:`MAX_FOLLOWED`."""
     names = known_tables(deployment)
     fields = {key: value for key, value in document.items() if key != "_id"}
@@ -116,7 +116,7 @@ def references(deployment: Deployment, document: Document, budget: Budget) -> li
     return found
 
 
-def referring(deployment: Deployment, schema: Schema, id_: str, table: str, budget: Budget) -> list[Referring]:
+def referring(deployment: Database, schema: Schema, id_: str, table: str, budget: Budget) -> list[Referring]:
     """What refers to the document ``id_`` of ``table``, one entry for each field that the schema says may do so."""
     found: list[Referring] = []
     present = deployment.tables()

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 from starlette.responses import Response
 
@@ -25,6 +26,7 @@ ASSETS = {
 }
 #: A hash of the assets, so that browsers may cache them without end.
 _VERSION = hashlib.sha256(b"".join(data for data, _ in ASSETS.values())).hexdigest()[:12]
+_LINK = '<a class="id" href="{0}/documents/{1}" title="{2}">{3}</a>'
 _CELL_CHARACTERS = 70
 _VALUE_CHARACTERS = 20_000
 
@@ -51,7 +53,7 @@ def short_id(id_: str) -> str:
     return f"{id_[:6]}…{id_[-5:]}"
 
 
-def _markup(value: Value, names: Mapping[int, str], most: int, *, lines: bool) -> Markup:
+def _markup(value: Value, names: Mapping[int, str], most: int, base: str, *, lines: bool) -> Markup:
     if value is UNDEFINED:
         return Markup('<span class="absent">undefined</span>')
     out = []
@@ -59,7 +61,7 @@ def _markup(value: Value, names: Mapping[int, str], most: int, *, lines: bool) -
         text = escape(piece.text)
         if piece.id:
             shown = text if lines else short_id(piece.text)
-            out.append(Markup('<a class="id" href="/documents/{0}" title="{1}">{2}</a>').format(piece.id, text, shown))
+            out.append(Markup(_LINK).format(base, piece.id, text, shown))
         elif piece.kind:
             out.append(Markup('<span class="{0}">{1}</span>').format(piece.kind, text))
         else:
@@ -67,14 +69,16 @@ def _markup(value: Value, names: Mapping[int, str], most: int, *, lines: bool) -
     return Markup("").join(out)
 
 
-def _cell(value: Value, names: Mapping[int, str]) -> Markup:
+@pass_context
+def _cell(context: Context, value: Value, names: Mapping[int, str]) -> Markup:
     """A value on one line, shortened; ids are links."""
-    return _markup(value, names, _CELL_CHARACTERS, lines=False)
+    return _markup(value, names, _CELL_CHARACTERS, context["base"], lines=False)
 
 
-def _whole(value: Value, names: Mapping[int, str]) -> Markup:
+@pass_context
+def _whole(context: Context, value: Value, names: Mapping[int, str]) -> Markup:
     """A value on as many lines as it has parts."""
-    return _markup(value, names, _VALUE_CHARACTERS, lines=True)
+    return _markup(value, names, _VALUE_CHARACTERS, context["base"], lines=True)
 
 
 def _grouped(number: object) -> str:

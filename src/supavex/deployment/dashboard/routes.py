@@ -26,13 +26,14 @@ from supavex.deployment.dashboard.rendering import ASSETS, PROOF_POLICY, html, j
 from supavex.deployment.dashboard.schemas import schema_page
 from supavex.deployment.dashboard.sessions import SECONDS, Sessions, from_this_site
 from supavex.deployment.dashboard.tables import table_page, tables_page
+from supavex.deployment.database.components import APP, Component, component_at, components
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.server.app import Handler
 from supavex.deployment.server.host import Host
 from supavex.errors import SupavexError
 
 _MAX_FORM_BYTES = 8 << 10
-_NOT_FOUND = ("TableNotFound", "DocumentNotFound", "InvalidId")
+_NOT_FOUND = ("ComponentNotFound", "TableNotFound", "DocumentNotFound", "InvalidId")
 #: The navigation: section and what it is called.
 SECTIONS = {
     "tables": "Tables",
@@ -43,6 +44,9 @@ SECTIONS = {
     "files": "Files",
     "logs": "Logs",
 }
+#: The sections that a component has, too: below `/components/NAME`, a dot between its parents' names and its own.
+COMPONENT_SECTIONS = tuple(section for section in SECTIONS if section != "migration")
+_COMPONENT = "/components/{component}"
 PAGES: dict[str, Make] = {
     "/tables": tables_page,
     "/tables/{name}": table_page,
@@ -65,13 +69,16 @@ def routes(host: Host) -> list[BaseRoute]:
         Route("/sign-in", dashboard.sign_in, methods=["POST"]),
         Route("/sign-out", dashboard.sign_out, methods=["POST"]),
         Route("/assets/{name}", asset),
-        Route("/documents", dashboard.find_document),
     ]
     found.append(Route("/migration/proof", dashboard.proof))
-    for path, make in PAGES.items():
-        found.append(Route(f"{path}.json", dashboard.page(make, as_json=True)))
-        found.append(Route(path, dashboard.page(make, as_json=False)))
-    found += [Route(f"/{section}/{{rest:path}}", dashboard.no_such_page) for section in (*SECTIONS, "documents")]
+    for base in ("", _COMPONENT):
+        found.append(Route(f"{base}/documents", dashboard.find_document))
+        for path, make in PAGES.items():
+            if not base or make is not migration_page:
+                found.append(Route(f"{base}{path}.json", dashboard.page(make, as_json=True)))
+                found.append(Route(f"{base}{path}", dashboard.page(make, as_json=False)))
+    below = (*SECTIONS, "documents", "components")
+    found += [Route(f"/{section}/{{rest:path}}", dashboard.no_such_page) for section in below]
     found.append(_PageRoute("/{path:path}", dashboard.no_such_page))
     return found
 
@@ -125,28 +132,38 @@ class _Dashboard:
             if refused is not None:
                 return refused
 
-            def made(deployment: Deployment) -> Page:
+            def made(deployment: Deployment) -> tuple[Page, list[Component]]:
                 with _one_moment(deployment):
-                    return make(Asked(self.host, deployment, request.path_params, request.query_params))
+                    connection = deployment.store.connection
+                    component = component_at(connection, _component_path(request))
+                    seen = deployment.within(component.id) if component.path else deployment
+                    page = make(Asked(self.host, seen, component, request.path_params, request.query_params))
+                    return page, list(components(connection).values())
 
             try:
-                page = await self.host.run(made)
+                page, known = await self.host.run(made)
             except SupavexError as error:
                 status = 404 if error.code in _NOT_FOUND else 400
                 return self._problem(request, error, status, as_json=as_json)
-            return await asyncio.to_thread(self._shown, request, page, as_json=as_json)
+            return await asyncio.to_thread(self._shown, request, page, known, as_json=as_json)
 
         return handler
 
-    def _shown(self, request: Request, page: Page, *, as_json: bool) -> Response:
+    def _shown(self, request: Request, page: Page, known: list[Component], *, as_json: bool) -> Response:
         if as_json:
             return json_response(page.to_json())
         path, query = _address(request)
-        return html(page.template, {**self._frame(page.section), "page": page, "json_path": f"{path}.json{query}"})
+        frame = self._frame(page.section, _base(_component_path(request)), known)
+        return html(page.template, {**frame, "page": page, "json_path": f"{path}.json{query}"})
 
-    def _frame(self, section: str | None = None) -> dict[str, Any]:
-        """What every page shows around its own; without a section, no navigation."""
-        return {"host": self.host, "section": section, "sections": {} if section is None else SECTIONS}
+    def _frame(
+        self, section: str | None = None, base: str = "", known: list[Component] | None = None
+    ) -> dict[str, Any]:
+        """What every page shows around its own; without a section, no navigation. ``base``: of a component's pages."""
+        sections = {} if section is None else SECTIONS
+        chosen = [{"base": _base(one.path), "label": _label(one)} for one in [APP, *known]] if known else []
+        around = {"host": self.host, "section": section, "sections": sections, "base": base, "components": chosen}
+        return {**around, "component_sections": COMPONENT_SECTIONS}
 
     def _refused(self, request: Request, *, as_json: bool = False) -> Response | None:
         """The answer to a request without authorization; None for an authorized one."""
@@ -204,7 +221,7 @@ class _Dashboard:
             decode_id(id_)
         except InvalidId as error:
             return self._problem(request, error, 404, as_json=False)
-        return secured(RedirectResponse(f"/documents/{id_}", 303))
+        return secured(RedirectResponse(f"{_base(_component_path(request))}/documents/{id_}", 303))
 
     # Signing in and out
 
@@ -257,6 +274,21 @@ class _Dashboard:
         return response
 
 
+def _component_path(request: Request) -> str:
+    """The path of the component whose page is asked for; empty for the app's."""
+    return str(request.path_params.get("component", "")).replace(".", "/")
+
+
+def _base(path: str) -> str:
+    """Where the pages of the component with that path begin."""
+    return _COMPONENT.format(component=path.replace("/", ".")) if path else ""
+
+
+def _label(component: Component) -> str:
+    shown = component.path or "the app"
+    return shown if component.mounted else f"{shown} (not mounted)"
+
+
 def _address(request: Request) -> tuple[str, str]:
     """The path of a request, and its query with the question mark. ``request.url`` is not used: it trusts the Host
     header.
@@ -268,7 +300,12 @@ def _address(request: Request) -> tuple[str, str]:
 def _own_path(path: str) -> str:
     """``path`` if it is a page of the dashboard, or else the first page: never another site."""
     section = path.removeprefix("/").partition("?")[0].partition("/")[0]
-    fine = path.startswith("/") and section in (*SECTIONS, "documents") and path.isprintable() and "\\" not in path
+    fine = (
+        path.startswith("/")
+        and section in (*SECTIONS, "documents", "components")
+        and path.isprintable()
+        and "\\" not in path
+    )
     return path if fine else "/tables"
 
 

@@ -74,7 +74,7 @@ class SchemaPage:
 def schema_page(asked: Asked) -> SchemaPage:
     """The schema of the last push, with schema.py if the deployment belongs to a project."""
     schema = asked.deployment.schema
-    path = _schema_file(asked.host.folder)
+    path = None if asked.component.path else _schema_file(asked.host.folder)
     text = None if path is None else _read(path)
     if text is None:
         path = None

@@ -25,7 +25,7 @@ from supavex.deployment.functions.call import (
     checked,
     checked_result,
 )
-from supavex.deployment.functions.identity import Identity
+from supavex.deployment.functions.identity import Identity, passed_on
 from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.operations import answer
 from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, logged
@@ -111,6 +111,7 @@ def run_http_action(
             "streamId": "body" if request.has_body else None,
         }
         outcome.component = component.path
+        call.identity = passed_on(identity, component.path, component.path)
         with functions.runner(app) as runner:
             run = _ActionRun(functions, action, app, runner, call, outcome, component, exchange)
             outcome.value = run.until_done(start)
@@ -256,7 +257,8 @@ class _ActionRun:
         args = arguments.get("args", {})
         args = args[0] if isinstance(args, list) else args
         path, component = named(self.app, self.component, arguments)
-        call = Call(path, args, self.call.identity, internal=True, scheduled=self.call.scheduled, component=component)
+        identity = passed_on(self.call.identity, self.component.path, component)
+        call = Call(path, args, identity, internal=True, scheduled=self.call.scheduled, component=component)
         call.request_id = self.outcome.request_id
         run: dict[str, Callable[[Call], Outcome]] = {
             "query": self.functions.query,

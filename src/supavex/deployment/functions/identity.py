@@ -49,6 +49,15 @@ NOBODY = Identity()
 ADMIN = Identity(admin=True)
 
 
+def passed_on(identity: Identity, caller: str, called: str) -> Identity:
+    """Who calls a function of the component ``called``, for an action of ``caller``: the app's users end at the app.
+
+    Source: ``model/src/components/auth.rs`` of convex-backend. Queries and mutations pass on who calls them.
+    """
+    admin = identity.admin and identity.user is None
+    return identity if admin or (not caller and not called) else NOBODY
+
+
 def user_of(claims: Mapping[str, Any]) -> dict[str, Any]:
     """The user identity of an OIDC token's claims."""
     user = {_NAMES.get(name, name): value for name, value in claims.items() if name not in _LEFT_OUT}

@@ -8,20 +8,20 @@ mounted from it.
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from supavex.convex.compile import validator_problem
 from supavex.convex.schema_json import validator_from_json
-from supavex.deployment.database.components import APP, Component, components, keep_component
+from supavex.deployment.database.components import APP, Component, components
 from supavex.deployment.database.database import Database
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions import modules as stored
-from supavex.deployment.functions.crons import apply_crons, checked_specs
+from supavex.deployment.functions.crons import checked_specs
+from supavex.deployment.functions.installing import Code, Definition, install, unmounted
 from supavex.deployment.functions.mounting import mounted
 from supavex.deployment.runtime.definitions import Config, bare_app
 from supavex.deployment.runtime.evaluation import Evaluation, Module, evaluate
@@ -93,6 +93,23 @@ class _Started:
         if schema is None and not component.path and self.pushed.before[""] is None:
             return None
         return _NO_SCHEMA if schema is None else schema
+
+    @property
+    def code(self) -> Code:
+        """What the push puts into the deployment."""
+        definitions = {
+            path: Definition(part.modules, self.evaluations[path].functions) for path, part in self.pushed.parts.items()
+        }
+        app = self.evaluations[""]
+        schemas = {component.path: self.schema(component) for component in self.everything}
+        return Code(
+            definitions,
+            self.components,
+            {path: schema for path, schema in schemas.items() if schema is not None},
+            json.dumps(app.auth),
+            self.pushed.parts[""].udf_version,
+            (app.definitions or {"": bare_app()})[""].http_prefix,
+        )
 
     @property
     def everything(self) -> list[Component]:
@@ -180,29 +197,7 @@ class Pushes:
         answer = _finish_answer(deployment, started)
         if started.pushed.dry_run or body.get("dryRun"):
             return answer
-        with deployment.store.transaction():
-            for component in started.everything:
-                kept = keep_component(deployment.store, component) if component.path else component
-                database = deployment.within(kept.id)
-                schema = started.schema(component)
-                if schema is not None:
-                    database.push(schema)
-                if component.path:
-                    functions = started.evaluations[component.definition].functions
-                    apply_crons(database.store, checked_specs(functions), time.time())
-            for component in _gone(deployment, started):
-                keep_component(deployment.store, replace(component, mounted=False))
-                apply_crons(deployment.store.within(component.id), {}, time.time())
-            for definition in stored.pushed_definitions(deployment.store):
-                if definition not in started.pushed.parts:
-                    stored.save_modules(deployment.store, {}, {}, definition)
-            for definition, part in started.pushed.parts.items():
-                functions = started.evaluations[definition].functions
-                stored.save_modules(deployment.store, part.modules, functions, definition)
-            deployment.store.set_meta("auth", json.dumps(started.evaluations[""].auth))
-            deployment.store.set_meta("udf_version", started.pushed.parts[""].udf_version)
-            definitions = started.evaluations[""].definitions or {"": bare_app()}
-            deployment.store.set_meta(stored.HTTP_PREFIX, definitions[""].http_prefix or "")
+        install(deployment, started.code)
         return answer
 
 
@@ -218,13 +213,6 @@ def _schemas(deployment: Deployment) -> dict[str, str | None]:
     """The active schemas of the app and of all components, by path."""
     known = {"": APP, **components(deployment.store.connection)}
     return {path: deployment.within(component.id).schema_text for path, component in known.items()}
-
-
-def _gone(deployment: Deployment, started: _Started) -> list[Component]:
-    """The components that a push unmounts."""
-    paths = {component.path for component in started.components}
-    known = components(deployment.store.connection)
-    return [component for path, component in known.items() if component.mounted and path not in paths]
 
 
 def _check_schema(database: Database, component: Component, schema: str) -> None:
@@ -351,7 +339,7 @@ def _finish_answer(deployment: Deployment, started: _Started) -> dict[str, Any]:
     auth = json.loads(deployment.store.meta("auth") or "[]")
     known = components(deployment.store.connection)
     diffs = {one.path: _component_diff(deployment, started, one, known) for one in started.everything}
-    diffs |= {one.path: _unmounted_diff(deployment, one) for one in _gone(deployment, started)}
+    diffs |= {one.path: _unmounted_diff(deployment, one) for one in unmounted(deployment, started.components)}
     return {
         "authDiff": differences.auth_diff(auth, started.evaluations[""].auth),
         "definitionDiffs": {path: {} for path in started.pushed.parts},

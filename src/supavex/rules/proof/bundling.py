@@ -56,6 +56,11 @@ def made_bundle(app: Path, *, rules: bool = True) -> Bundle:
             if path.is_file() and path.suffix == ".json" and path.name not in (BUNDLE_NAME, PROOF_BUNDLE):
                 shutil.copy(path, copy)
         shutil.copytree(folder, copy / folder.relative_to(app), ignore=shutil.ignore_patterns("node_modules"))
+        for name in inputs_of(app):
+            # What the functions import of the app from beside their folder: shared code, and components.
+            if not name.startswith("../") and not (copy / name).exists():
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(app / name, copy / name)
         packages = next((f / "node_modules" for f in (app, *app.parents) if (f / "node_modules").is_dir()), None)
         if packages is not None:
             (copy / "node_modules").symlink_to(packages.resolve())

@@ -1,6 +1,6 @@
 import { createFunctionHandle } from "convex/server";
 import { components, internal } from "./_generated/api";
-import { action, internalMutation, mutation, query } from "./_generated/server";
+import { action, internalMutation, internalQuery, mutation, query } from "./_generated/server";
 
 const { counter, other, shop } = components as any;
 
@@ -40,6 +40,9 @@ export const hidden = query({ handler: async (ctx): Promise<any> => await ctx.ru
 export const nowhere = query({ handler: async (ctx): Promise<any> => await ctx.runQuery((components as any).nobody.lib.value, {}) });
 export const page = query({ handler: async (ctx): Promise<any> => await ctx.runQuery(counter.lib.page, {}) });
 export const sell = mutation({ handler: async (ctx, args: any): Promise<any> => await ctx.runMutation(shop.sales.sell, args) });
+export const keep = mutation({ handler: async (ctx, args: any): Promise<any> => await ctx.runMutation(shop.sales.keep, args) });
+export const search = query({ handler: async (ctx, args: any): Promise<any> => await ctx.runQuery(shop.sales.search, args) });
+export const near = action({ handler: async (ctx, args: any): Promise<any> => await ctx.runAction(shop.sales.near, args) });
 export const seen = query({ handler: async (ctx): Promise<any> => await ctx.runQuery(shop.sales.environment, {}) });
 export const note = internalMutation({ handler: async (ctx, { text }: any) => await ctx.db.insert("notes", { text }) });
 export const callBack = mutation({
@@ -65,6 +68,17 @@ export const jobs = query({
     await ctx.runQuery(counter.lib.jobs, {}),
   ],
 });
+const subject = async (ctx: any): Promise<any> => (await ctx.auth.getUserIdentity())?.subject ?? null;
+export const who = query({ handler: async (ctx): Promise<any> => [await subject(ctx), await ctx.runQuery(counter.lib.who, {})] });
+export const whoActs = action({
+  handler: async (ctx): Promise<any> => [
+    await subject(ctx),
+    await ctx.runQuery((internal as any).app.whoAsks, {}),
+    await ctx.runQuery(counter.lib.who, {}),
+    await ctx.runAction(counter.lib.whoActs, {}),
+  ],
+});
+export const whoAsks = internalQuery({ handler: subject });
 export const keeps = action({ handler: async (ctx, args: any): Promise<any> => await ctx.runAction(counter.lib.keeps, args) });
 export const sees = query({
   handler: async (ctx, { id }: any): Promise<any> => [

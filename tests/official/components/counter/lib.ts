@@ -1,5 +1,5 @@
 import { v } from "convex/values";
-import { internal } from "./_generated/api";
+import { api, internal } from "./_generated/api";
 import { action, internalMutation, internalQuery, mutation, query } from "./_generated/server";
 
 const found = async (ctx: any, name: string) =>
@@ -59,4 +59,7 @@ export const keeps = action({
   },
 });
 export const sees = query({ handler: async (ctx, { id }: any) => (await ctx.db.system.get(id)) !== null });
+const subject = async (ctx: any): Promise<any> => (await ctx.auth.getUserIdentity())?.subject ?? null;
+export const who = query({ handler: subject });
+export const whoActs = action({ handler: async (ctx): Promise<any> => [await subject(ctx), await ctx.runQuery((api as any).lib.who, {})] });
 export const uploadUrl = mutation({ handler: async (ctx) => await ctx.storage.generateUploadUrl() });

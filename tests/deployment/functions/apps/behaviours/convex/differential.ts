@@ -1,11 +1,14 @@
 // Steps that are data: the same module runs on convex-test and on a deployment of supavex.
 import { ConvexError } from "convex/values";
-import { actionGeneric as action, httpActionGeneric, makeFunctionReference, type HttpRouter } from "convex/server";
+import { actionGeneric as action, componentsGeneric, httpActionGeneric, makeFunctionReference } from "convex/server";
+import type { HttpRouter } from "convex/server";
 import { mutationGeneric as mutation, queryGeneric as query } from "convex/server";
 
 const writeAgain = makeFunctionReference<"mutation">("differential:write");
 const readAgain = makeFunctionReference<"query">("differential:read");
 const nearest = makeFunctionReference<"action">("differential:near");
+// A component with a schema and a module like these, and documents of its own.
+const part = componentsGeneric().part as any;
 
 /** A document without what differs from run to run. */
 const shown = (document: any) => {
@@ -94,6 +97,10 @@ const step = async (ctx: any, [kind, ...rest]: any): Promise<any> => {
       return await ctx.runMutation(writeAgain, { steps: rest[0], catching: false });
     case "ask":
       return await ctx.runQuery(readAgain, { steps: rest[0], catching: true });
+    case "part":
+      return await ctx.runMutation(part.differential.write, { steps: rest[0], catching: false });
+    case "askPart":
+      return await ctx.runQuery(part.differential.read, { steps: rest[0], catching: true });
     default:
       throw new Error(`no step ${kind}`);
   }
