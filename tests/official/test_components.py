@@ -281,6 +281,16 @@ def stored(deployment: Deployment) -> dict[str, list[tuple[str, str]]]:
     return {path: files for path, files in found.items() if files}
 
 
+def test_the_address_of_a_components_file_names_the_component(deployment: Deployment):
+    from supavex.deployment.functions.call import Call
+
+    kept = deployment.run("app:keeps", {"text": "hello"})
+    assert isinstance(kept, list)
+    outcome = deployment.functions.run(Call("lib:url", {"id": kept[0]}, internal=True, component="counter"))
+    document = component_at(deployment.store.connection, "counter").document
+    assert json.loads(outcome.value or "null").endswith(f"?component={document}")
+
+
 def test_the_app_and_a_component_have_files_of_the_same_id(deployment: Deployment, tmp_path: Path):
     """An archive's ids stay the same wherever it is imported: each component has ids of its own."""
     files = Files(deployment.store, tmp_path)

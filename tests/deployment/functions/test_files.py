@@ -131,3 +131,16 @@ def test_files_of_a_mutation_have_limits(app: App):
     assert "Too many bytes of files written" in app.error("files:storeLarge", count=5.0, size=float(4 << 20))
     assert "Too many files written" in app.error("files:storeLarge", count=1001.0, size=1.0)
     assert len(contents(app)) == 2
+
+
+def test_what_is_no_storage_id(app: App):
+    said = app.fails("files:url", id="INVALID").message
+    assert said.startswith(
+        'Uncaught Error: Invalid argument `storageId` for `storage.getUrl`: Invalid storage ID: "INVALID". '
+        f"Storage ID should be an\n{' ' * 20}Id of '_storage' table, or a UUID string.\n"
+    )
+    (row,) = app.rows(1.0)
+    assert app.error("files:metadata", id=row) == (
+        "Error: Invalid argument `storageId` for `storage.getMetadata`: Invalid storage ID. "
+        "Storage ID cannot be an ID on any table other than '_storage'."
+    )

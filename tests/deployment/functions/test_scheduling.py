@@ -167,13 +167,28 @@ def test_jobs_have_no_user(app: App):
 
 def test_what_can_not_be_scheduled(app: App):
     assert app.error("scheduling:badly", name="scheduling:nowhere") == (
-        "Error: Attempted to schedule function at nonexistent path: scheduling:nowhere"
+        "Error: Attempted to schedule function, but no exported function nowhere found in the file: scheduling.js. "
+        "Did you forget to export it?"
     )
-    assert "is a query" in app.error("scheduling:badly", name="scheduling:read")
-    assert "ArgumentValidationError" in app.fails("scheduling:badly", name="scheduling:work", args={"n": "x"}).message
-    for ms in (6 * 365 * 86_400_000.0, float("inf"), float("nan"), -1.0):
+    said = app.error("scheduling:badly", name="nowhere:work")
+    assert said == "Error: Attempted to schedule function at nonexistent path: nowhere.js"
+    said = app.error("scheduling:badly", name="scheduling:work", args={"n": 1.0}, ms=6 * 365 * 86_400_000.0)
+    assert said.endswith(" is more than 5 years in the future")
+    for ms in (float("inf"), float("nan"), -1.0):
         assert app.error("scheduling:badly", name="scheduling:work", args={"n": 1.0}, ms=ms)
     assert jobs(app) == []
+
+
+def test_what_a_job_calls_and_gives_is_looked_at_when_it_runs(app: App):
+    app.run("scheduling:badly", name="scheduling:read")
+    app.run("scheduling:badly", name="scheduling:work", args={"n": "x"})
+    assert [job["state"]["kind"] for job in jobs(app)] == ["pending", "pending"]
+    assert app.deployment.run_scheduled() == 2
+    query, misfit = (job["state"] for job in jobs(app))
+    assert query["kind"] == misfit["kind"] == "failed" and app.numbers() == []
+    said = 'Unsupported function type. "read" in module "scheduling.js" is defined as a Query.'
+    assert f"{said} Only Mutation and Action can be scheduled." in query["error"]
+    assert "ArgumentValidationError" in misfit["error"]
 
 
 def test_a_job_that_never_ends_fails_and_others_run(app: App):

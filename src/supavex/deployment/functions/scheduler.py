@@ -24,7 +24,7 @@ from supavex.deployment.functions.cron_runs import due_crons, fail_interrupted, 
 from supavex.deployment.functions.crons import CronJob
 from supavex.deployment.functions.functions import Functions
 from supavex.deployment.functions.incidents import incident, recorded
-from supavex.deployment.functions.outcome import Outcome
+from supavex.deployment.functions.outcome import Failure, Outcome
 from supavex.deployment.functions.running import JobWrites
 from supavex.deployment.functions.scheduling import ended
 
@@ -206,6 +206,11 @@ def _ran(functions: Functions, job: Job) -> Outcome | None:
     path, component = job.function
     with functions.engine.snapshot() as snapshot:
         function = functions.app(snapshot).find(path, component)
+    if function is not None and function.kind == "query":
+        where = f'"{function.name}" in module "{function.module}"{function.component.shown}'
+        message = f"Unsupported function type. {where} is defined as a Query. "
+        message += "Only Mutation and Action can be scheduled."
+        raise Failure(message)
     args = job.document["args"]
     data = to_internal_json(args[0] if args else {})
     call = Call(path, data, internal=True, scheduled=(job.component, job.id), component=component)

@@ -7,18 +7,18 @@ action runs at most once.
 from __future__ import annotations
 
 import json
+import math
 
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.values import Document, from_internal_json, size
 from supavex.deployment.database.catalog import SCHEDULED
 from supavex.deployment.database.store import read_body
 from supavex.deployment.database.transaction import Transaction
-from supavex.deployment.functions.call import check_arguments
 from supavex.deployment.functions.references import named
 from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, writable
 from supavex.errors import SupavexError
 
-_YEARS = 5 * 365.25 * 86_400
+_YEARS = 5 * 366 * 86_400.0
 #: From this version of the npm package on, a mutation may not cancel its own job.
 _NO_SELF_CANCEL = (1, 50)
 _SELF_CANCEL = (
@@ -32,22 +32,21 @@ def schedule(frame: Frame, arguments: Arguments) -> str:
 
 
 def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> str:
-    """Writes a new job. Returns its id. Raises if there is no such function, or its arguments don't fit."""
+    """Writes a new job. Returns its id. Raises if there is no such function.
+
+    Whether its arguments fit, and whether it can be a job, is decided when the job runs, as with Convex.
+    """
     path, component = named(frame.app, frame.component, arguments)
+    ts = arguments["ts"]
+    delay = ts - transaction.begun / 1000 if isinstance(ts, int | float) else math.nan
+    if not abs(delay) <= _YEARS:
+        message = f"{ts} is more than 5 years in the {'past' if delay < 0 else 'future'}"
+        raise SupavexError("InvalidScheduledFunctionDelay", message)
     function = frame.app.find(path, component)
     if function is None:
-        message = f"Attempted to schedule function at nonexistent path: {component + ' ' if component else ''}{path}"
-        raise SupavexError("InvalidScheduledFunction", message)
-    if function.kind == "query":
-        message = f"Only mutations and actions can be scheduled. {function.path} is a query."
-        raise SupavexError("UnsupportedScheduledFunctionType", message)
-    ts = arguments["ts"]
-    if not isinstance(ts, int | float) or abs(ts - transaction.begun / 1000) > _YEARS:
-        raise SupavexError("InvalidScheduledFunctionDelay", f"{ts} is more than five years from now.")
+        raise SupavexError("InvalidScheduledFunction", _missing(frame, path, component))
     args = arguments.get("args", {})
     args = args[0] if isinstance(args, list) else args
-    with transaction.within(function.component.id):
-        check_arguments(function, args, transaction)
     given = [from_internal_json(args)]
     transaction.usage.schedules(size(given))
     document: Document = {
@@ -62,6 +61,17 @@ def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> s
         # A job whose scheduler was cancelled is recorded, but never runs.
         document = ended({**document, "scheduledTime": transaction.begun}, "canceled", transaction)
     return transaction.insert(SCHEDULED, document, system=True)
+
+
+def _missing(frame: Frame, path: str, component: str) -> str:
+    """What is said of a function that is not there."""
+    module, _, name = path.partition(":")
+    module = module if module.endswith(".js") else f"{module}.js"
+    if not any(place[:2] == (component, module) for place in frame.app.functions):
+        return f"Attempted to schedule function at nonexistent path: {f'{component} ' if component else ''}{module}"
+    shown = f" in '{component}'" if component else ""
+    message = f"Attempted to schedule function, but no exported function {name or 'default'} found in the file: "
+    return f"{message}{module}{shown}. Did you forget to export it?"
 
 
 def _is_cancelled(transaction: Transaction, job: tuple[int, str]) -> bool:

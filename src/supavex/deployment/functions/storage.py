@@ -35,10 +35,13 @@ def _found(transaction: Transaction, arguments: Arguments, method: str) -> dict[
     else:
         try:
             number, internal_id = decode_id(text)
-        except InvalidId as error:
-            raise invalid("storageId", method, f"Unable to decode ID: {error.message}") from None
+        except InvalidId:
+            # The space is Convex's.
+            wanted = f"Storage ID should be an\n{' ' * 20}Id of '_storage' table, or a UUID string."
+            raise invalid("storageId", method, f'Invalid storage ID: "{text[:200]}". {wanted}') from None
         if number != STORAGE_NUMBER:
-            raise invalid("storageId", method, f"{text} is no id of _storage")
+            wanted = "Storage ID cannot be an ID on any table other than '_storage'."
+            raise invalid("storageId", method, f"Invalid storage ID. {wanted}")
         rows = transaction.query_rows(sql + "internal_id = ?", (component, internal_id))
     transaction.read(FILES)
     added = [file for file in transaction.added_files if file.component == component]
@@ -52,7 +55,10 @@ def _found(transaction: Transaction, arguments: Arguments, method: str) -> dict[
 def get_url(frame: Frame, arguments: Arguments) -> str:
     """The address of a file, or null."""
     file = _found(frame.transaction, arguments, "storage.getUrl")
-    return "null" if file is None else json.dumps(f"{frame.services.addresses.cloud}/api/storage/{file['name']}")
+    if file is None:
+        return "null"
+    of = f"?component={frame.component.document}" if frame.component.id else ""
+    return json.dumps(f"{frame.services.addresses.cloud}/api/storage/{file['name']}{of}")
 
 
 def get_metadata(frame: Frame, arguments: Arguments) -> str:

@@ -62,4 +62,5 @@ export const sees = query({ handler: async (ctx, { id }: any) => (await ctx.db.s
 const subject = async (ctx: any): Promise<any> => (await ctx.auth.getUserIdentity())?.subject ?? null;
 export const who = query({ handler: subject });
 export const whoActs = action({ handler: async (ctx): Promise<any> => [await subject(ctx), await ctx.runQuery((api as any).lib.who, {})] });
+export const url = query({ handler: async (ctx, { id }: any) => await ctx.storage.getUrl(id) });
 export const uploadUrl = mutation({ handler: async (ctx) => await ctx.storage.generateUploadUrl() });
