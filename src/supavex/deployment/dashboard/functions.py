@@ -101,7 +101,7 @@ def functions_page(asked: Asked) -> FunctionsPage:
     analyses = modules.analyses(store, component.definition) if component.mounted else {}
     for path, analysis in analyses.items():
         functions += (_function(path.removesuffix(".js"), found) for found in analysis.get("functions") or [])
-        # Nobody reaches the routes of a component that its parent mounts under no prefix.
+        # The routes of a component that its parent mounts under no prefix are out of reach.
         found_routes = [item["route"] for item in analysis.get("httpRoutes") or [] if prefix is not None]
         start = (prefix or "").rstrip("/")
         routes += ((str(route["method"]), f"{start}{route['path']}") for route in found_routes)

@@ -14,7 +14,7 @@ from typing import Any
 from supavex.deployment.database.components import Component, components
 from supavex.deployment.database.database import Database
 from supavex.deployment.database.store import Store
-from supavex.deployment.functions.installing import Code, Definition, install
+from supavex.deployment.functions.installing import Code, ModuleSet, install
 from supavex.deployment.functions.modules import HTTP_PREFIX, analyses, pushed_definitions, stored_modules
 from supavex.deployment.runtime.evaluation import Module
 from supavex.errors import UsageError
@@ -38,7 +38,7 @@ class Bundle:
     #: The prefix of its HTTP routes; None for none.
     http_prefix: str | None = None
     #: The code of its components, by the paths of their definitions.
-    definitions: Mapping[str, Definition] = field(default_factory=dict)
+    definitions: Mapping[str, ModuleSet] = field(default_factory=dict)
     #: Its components, parents first, each with its schema.
     components: Sequence[tuple[Component, str | None]] = ()
 
@@ -47,7 +47,7 @@ class Bundle:
         schemas = {component.path: text for component, text in self.components}
         schemas |= {"": self.schema} if schema else {}
         code = Code(
-            {"": Definition(self.modules, self.functions), **self.definitions},
+            {"": ModuleSet(self.modules, self.functions), **self.definitions},
             [component for component, _ in self.components],
             {path: text for path, text in schemas.items() if text is not None},
             self.auth,
@@ -64,7 +64,7 @@ class Bundle:
             "inputs": dict(sorted(self.inputs.items())),
             "schema": None if self.schema is None else json.loads(self.schema),
             "auth": json.loads(self.auth),
-            **_definition_json(Definition(self.modules, self.functions)),
+            **_definition_json(ModuleSet(self.modules, self.functions)),
         }
         data |= {} if self.http_prefix is None else {"httpPrefix": self.http_prefix}
         if self.components:
@@ -102,15 +102,15 @@ def bundle_of(database: Database, version: str, inputs: Mapping[str, str]) -> Bu
     )
 
 
-def _definition(store: Store, path: str) -> Definition:
+def _definition(store: Store, path: str) -> ModuleSet:
     modules = {
         name: Module(name, m.source, None if m.is_chunk else m.source_map, m.environment)
         for name, m in stored_modules(store, path).items()
     }
-    return Definition(modules, analyses(store, path))
+    return ModuleSet(modules, analyses(store, path))
 
 
-def _definition_json(definition: Definition) -> dict[str, Any]:
+def _definition_json(definition: ModuleSet) -> dict[str, Any]:
     return {
         "functions": dict(sorted(definition.functions.items())),
         "modules": [
@@ -120,9 +120,9 @@ def _definition_json(definition: Definition) -> dict[str, Any]:
     }
 
 
-def _read_definition(data: dict[str, Any]) -> Definition:
+def _read_definition(data: dict[str, Any]) -> ModuleSet:
     modules = {m["path"]: Module(m["path"], m["source"], m["sourceMap"], m["environment"]) for m in data["modules"]}
-    return Definition(modules, data["functions"])
+    return ModuleSet(modules, data["functions"])
 
 
 def _schema_text(data: Any) -> str | None:

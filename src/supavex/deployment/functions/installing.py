@@ -15,7 +15,7 @@ from supavex.deployment.runtime.evaluation import Module
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
+class ModuleSet:
     """Code of the app, or of a component: its modules, and what ``analysis.js`` says of them, both by their paths."""
 
     modules: Mapping[str, Module] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Code:
     """All of an app's code."""
 
     #: By the definitions' paths; the app's is the empty one.
-    definitions: Mapping[str, Definition]
+    definitions: Mapping[str, ModuleSet]
     #: What is mounted, parents first.
     components: Sequence[Component]
     #: Schemas as JSON by the components' paths, the app's under the empty one; those that are left out stay.
@@ -51,7 +51,7 @@ def install(database: Database, code: Code) -> None:
             if component.path in code.schemas:
                 seen.push(code.schemas[component.path])
             # A definition may have no modules.
-            functions = code.definitions.get(component.definition, Definition()).functions
+            functions = code.definitions.get(component.definition, ModuleSet()).functions
             apply_crons(seen.store, checked_specs(functions), time.time())
         for component in unmounted(database, code.components):
             keep_component(store, replace(component, mounted=False))

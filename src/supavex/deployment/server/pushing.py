@@ -21,7 +21,7 @@ from supavex.deployment.database.database import Database
 from supavex.deployment.deployment import Deployment
 from supavex.deployment.functions import modules as stored
 from supavex.deployment.functions.crons import checked_specs
-from supavex.deployment.functions.installing import Code, Definition, install, unmounted
+from supavex.deployment.functions.installing import Code, ModuleSet, install, unmounted
 from supavex.deployment.functions.mounting import mounted
 from supavex.deployment.runtime.definitions import Config, bare_app
 from supavex.deployment.runtime.evaluation import Evaluation, Module, evaluate
@@ -98,7 +98,7 @@ class _Started:
     def code(self) -> Code:
         """What the push puts into the deployment."""
         definitions = {
-            path: Definition(part.modules, self.evaluations[path].functions) for path, part in self.pushed.parts.items()
+            path: ModuleSet(part.modules, self.evaluations[path].functions) for path, part in self.pushed.parts.items()
         }
         app = self.evaluations[""]
         schemas = {component.path: self.schema(component) for component in self.everything}
