@@ -32,6 +32,8 @@ from supavex.migrate.copy.options import CopyOptions
 from supavex.migrate.copy.results import CopyResult
 from supavex.migrate.copy.run import copy
 from supavex.migrate.state.rejects import TooManyRejectsError
+from supavex.postgres import blocks as block_reading
+from supavex.postgres.columns import ColumnReader
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import Server, temporary
 from supavex.settings.reading import load_settings
@@ -188,6 +190,30 @@ def test_tables_are_cut_by_pages_and_read_whole(source: Source) -> None:
     ids = [decode_id(json.loads(line)["_id"]) for line in lines]
     assert len(set(ids)) == len(ids) == ROWS - 6
     assert not source.work.exists()
+
+
+def test_the_documents_are_the_same_by_blocks_and_row_by_row(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lines() -> dict[str, bytes]:
+        source.copy()
+        with zipfile.ZipFile(source.folder / "a.zip") as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+    asked: list[str] = []
+    read = ColumnReader.read
+    monkeypatch.setattr(ColumnReader, "read", lambda self, sql: asked.append(sql) or read(self, sql))
+
+    def row_by_row() -> int:
+        return sum('FROM "public"."posts"' in sql for sql in asked)
+
+    by_blocks = lines()
+    assert not row_by_row()
+    # Large rows: the first pages of each part by blocks, then the rest.
+    monkeypatch.setattr(block_reading, "_LARGE_ROW", 1)
+    monkeypatch.setattr(block_reading, "_FIRST_PAGES", 3)
+    assert lines() == by_blocks
+    assert row_by_row()
+    monkeypatch.setattr(parts, "_BLOCK_TOAST", -1)
+    assert lines() == by_blocks
 
 
 def test_the_bytes_are_the_same_with_processes(source: Source, whole: str) -> None:

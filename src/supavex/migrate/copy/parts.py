@@ -27,12 +27,15 @@ from supavex.migrate.copy.part_files import SUFFIX, PartFiles
 from supavex.migrate.copy.prefetch import prefetch
 from supavex.migrate.copy.results import PartResult
 from supavex.migrate.state.rejects import Reject, TooManyRejectsError
+from supavex.postgres.blocks import BlockReader, NotByBlocksError
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.snapshot import Snapshot
 
 #: The bytes on disk, with the TOAST table's, for which a part is planned.
 PART_BYTES = 64 << 20
-
+#: Bytes of the heap that a block aims at, and of the TOAST table that it may bring: values that lie there may be of any
+#: length, and PostgreSQL holds a whole block in its memory.
+_BLOCK_BYTES, _BLOCK_TOAST = 4 << 20, 16 << 20
 
 #: PostgreSQL reads a range of pages without the others from this version on.
 _TID_RANGES = 140_000
@@ -42,10 +45,14 @@ RowCount = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Pages of a heap: from ``first`` to before ``end`` (None: to the last)."""
+    """Pages of a heap: from ``first`` to before ``end`` (None: to the last).
+
+    ``block``: the blocks of pages that PostgreSQL may send in one piece; None where it sends row by row.
+    """
 
     first: int
     end: int | None
+    block: range | None = None
 
     @property
     def condition(self) -> str:
@@ -78,8 +85,11 @@ def pages_of(connection: psycopg.Connection, table: TablePlan) -> list[Pages]:
     count = max(1, round((heap + toast) / PART_BYTES))
     step = -(-pages // count)
     starts = list(range(0, pages, step))
+    small = toast <= _BLOCK_TOAST
+    blocks = [range(start, min(start + step, pages), _BLOCK_BYTES // block) if small else None for start in starts]
     # The last part has no end. A page that is added while the copy runs has no rows that the snapshot sees.
-    return [Pages(start, start + step if start != starts[-1] else None) for start in starts]
+    ends = [*starts[1:], None]
+    return [Pages(*cut) for cut in zip(starts, ends, blocks, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +115,7 @@ class PartCopier:
         self._busy = threading.Lock()
         self._closing = False
         self._reader: ColumnReader | None = None
+        self._blocks: BlockReader | None = None
         self._snapshot: Snapshot | None = None
         self._encoders: dict[str, TableEncoder] = {}
         self._most_rejects = MOST_REJECTS
@@ -125,9 +136,10 @@ class PartCopier:
                 self._busy.release()
 
     def _disconnect(self) -> None:
-        if self._reader is not None:
-            self._reader.__exit__()
-        self._reader = self._snapshot = None
+        for reader in (self._reader, self._blocks):
+            if reader is not None:
+                reader.__exit__()
+        self._reader = self._blocks = self._snapshot = None
 
     def copy(self, task: PartTask, job: Callable[[], TableJob], rows: RowCount = lambda count: None) -> PartResult:
         """Copies one part into its file. ``job`` is called if this copier does not have the task's job yet."""
@@ -153,22 +165,24 @@ class PartCopier:
         self, tasks: list[PartTask], job: Callable[[], TableJob], rows: RowCount
     ) -> Generator[tuple[PartTask, PartResult]]:
         first = tasks[0]
-        if self._reader is None or self._snapshot != first.snapshot:
+        if self._snapshot != first.snapshot:
             self._disconnect()
-            self._reader, self._snapshot = ColumnReader(first.snapshot), first.snapshot
+            self._snapshot = first.snapshot
         if first.job not in self._encoders:
             known = job()
             self._encoders, self._most_rejects = {first.job: known.encoder()}, known.most_rejects
-        encoder, reader = self._encoders[first.job], self._reader
+        encoder = self._encoders[first.job]
 
         # None marks the end of a part.
         def slices() -> Iterator[pa.RecordBatch | None]:
             for task in tasks:
-                condition = task.pages.condition
                 try:
-                    for batch in reader.read(encoder.query.sql + (f" WHERE {condition}" if condition else "")):
-                        for start in range(0, batch.num_rows, SLICE_ROWS):
-                            yield batch.slice(start, SLICE_ROWS)
+                    for batch in self._batches(encoder.query.sql, task):
+                        # Of equal sizes: a small one would cost as much of Python as a large one.
+                        count = -(-batch.num_rows // SLICE_ROWS)
+                        for number in range(count):
+                            start, end = (batch.num_rows * n // count for n in (number, number + 1))
+                            yield batch.slice(start, end - start)
                 except SupavexError as error:
                     raise _about(error, encoder.table) from None
                 yield None
@@ -181,6 +195,20 @@ class PartCopier:
                 with task.files.write(task.name) as file:
                     result = self._written(file, takewhile(lambda piece: piece is not None, pieces), rows)
                 yield task, result
+
+    def _batches(self, sql: str, task: PartTask) -> Iterator[pa.RecordBatch]:
+        """The rows of a part: by blocks where PostgreSQL can send them so."""
+        rest = task.pages
+        if rest.block is not None:
+            self._blocks = self._blocks or BlockReader(task.snapshot)
+            if self._blocks.columns(sql):
+                try:
+                    yield from self._blocks.read(sql, ALIAS, rest.block)
+                    return
+                except NotByBlocksError as error:
+                    rest = Pages(error.page, rest.end)
+        self._reader = self._reader or ColumnReader(task.snapshot)
+        yield from self._reader.read(sql + (f" WHERE {rest.condition}" if rest.condition else ""))
 
     def _written(self, file: IO[bytes], pieces: Iterator[Encoded | None], rows: RowCount) -> PartResult:
         started = time.monotonic()
