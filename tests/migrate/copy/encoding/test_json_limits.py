@@ -1,6 +1,7 @@
 """The scan for JSON that Convex refuses finds whatever the exact check finds."""
 
 import json
+import re
 
 import pyarrow as pa
 import pytest
@@ -102,3 +103,17 @@ def test_a_document_is_weighed_as_convex_weighs_it() -> None:
     heavy = json.dumps({"a": [0] * 8000, "b": "x" * 1_000_000}).replace("0,", "0.0,")
     assert "1,0" in str(json_limits.document_problem(heavy, uniform=False))
     assert json_limits.document_problem('{"a": "x"}', uniform=False) is None
+
+
+@given(st.lists(st.none() | st.lists(st.sampled_from(["a", '{"', "1234567", "9.5", "0" * 11, "7" * 16])).map("".join)))
+def test_long_numbers_are_found_by_words(texts: list[str | None]) -> None:
+    found = set(json_limits._with_digits(pa.array(texts, pa.string())).tolist())
+    assert found >= {index for index, text in enumerate(texts) if re.search(r"[0-9.]{16}", text or "")}
+
+
+def test_numbers_of_eleven_digits_are_not_read_one_by_one() -> None:
+    phones = pa.array([f'{{"phone": "{6_280_000_000_000 + n}", "n": {n}}}' for n in range(1000)])
+    assert len(json_limits._with_digits(phones)) <= 1, "all but the last, behind which nothing is looked at"
+    assert json_limits.rounded_rows(phones, exponents=False).tolist() == []
+    longer = pa.array(['{"n": 12345678901234567}', None, '{"n": 1234567890123456}', '{"n": 0.1234567890123456789}'])
+    assert json_limits.rounded_rows(longer, exponents=False).tolist() == [0, 3]

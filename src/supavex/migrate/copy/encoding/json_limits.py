@@ -97,6 +97,13 @@ def problems(column: pa.Array, mask: np.ndarray[Any, Any] | None = None) -> Iter
 #: A word with the value 1 in each byte, for comparing eight bytes at once.
 _BYTES = np.uint64(0x0101010101010101)
 _HIGH = np.uint64(0x80) * _BYTES
+#: The number of words that are compared at once. Their temporary arrays stay in the processor's cache.
+_CACHED_WORDS = 1 << 13
+#: Of two words, the last n bytes of the first, and the first 8 - n of the second.
+_AROUND = [
+    (_HIGH & np.uint64(2**64 - (1 << 64 - 8 * count)), _HIGH & np.uint64((1 << 64 - 8 * count) - 1))
+    for count in range(9)
+]
 
 
 def rounded_rows(column: pa.Array, *, exponents: bool) -> np.ndarray[Any, Any]:
@@ -115,17 +122,26 @@ def rounded_rows(column: pa.Array, *, exponents: bool) -> np.ndarray[Any, Any]:
 
 
 def _with_digits(column: pa.Array) -> np.ndarray[Any, Any]:
-    """The rows with sixteen digits or points in sequence, and a few others with eight of them in an aligned word.
+    """The rows with sixteen digits or points in sequence, and a few others: a sequence may reach into the next row.
 
     Words of eight bytes are compared at once. Digits, points and the slash are the bytes from 0x2E to 0x39.
     """
     offsets, values = json_columns.buffers(column)
     words = np.frombuffer(values, np.uint64, len(values) // 8)
-    above = (words + np.uint64(0x46) * _BYTES) | words
-    within = (words + np.uint64(0x52) * _BYTES) & ~above & _HIGH
-    places = np.flatnonzero(within == _HIGH) * 8
-    # A sequence of sixteen bytes contains a whole aligned word.
-    rows: np.ndarray[Any, Any] = np.unique(np.searchsorted(offsets, places, "right") - 1)
+    other = np.empty(len(words), np.uint64)  # 0x80 for each other byte
+    for start in range(0, len(words), _CACHED_WORDS):
+        piece = words[start : start + _CACHED_WORDS]
+        above = (piece + np.uint64(0x46) * _BYTES) | piece
+        other[start : start + _CACHED_WORDS] = (~(piece + np.uint64(0x52) * _BYTES) | above) & _HIGH
+    # A sequence of sixteen bytes contains a whole aligned word, and eight more bytes before and after that word.
+    places = np.flatnonzero(other == 0)
+    before, behind = other[np.maximum(places - 1, 0)], other[np.minimum(places + 1, max(len(words) - 1, 0))]
+    before[places == 0] = _HIGH
+    behind[places == len(words) - 1] = 0  # the bytes after the last word may be digits
+    long = np.zeros(len(places), np.bool_)
+    for last, first in _AROUND:
+        long |= ((before & last) | (behind & first)) == 0
+    rows: np.ndarray[Any, Any] = np.unique(np.searchsorted(offsets, places[long] * 8, "right") - 1)
     return rows
 
 
