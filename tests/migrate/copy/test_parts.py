@@ -32,7 +32,7 @@ from supavex.migrate.copy.options import CopyOptions
 from supavex.migrate.copy.results import CopyResult
 from supavex.migrate.copy.run import copy
 from supavex.migrate.state.rejects import TooManyRejectsError
-from supavex.postgres import blocks as block_reading
+from supavex.postgres import heap
 from supavex.postgres.columns import ColumnReader
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.server import Server, temporary
@@ -208,8 +208,8 @@ def test_the_documents_are_the_same_by_blocks_and_row_by_row(source: Source, mon
     by_blocks = lines()
     assert not row_by_row()
     # Large rows: the first pages of each part by blocks, then the rest.
-    monkeypatch.setattr(block_reading, "_LARGE_ROW", 1)
-    monkeypatch.setattr(block_reading, "_FIRST_PAGES", 3)
+    monkeypatch.setattr(heap, "_LARGE_ROW", 1)
+    monkeypatch.setattr(heap, "_FIRST_PAGES", 3)
     assert lines() == by_blocks
     assert row_by_row()
     monkeypatch.setattr(parts, "_BLOCK_TOAST", -1)

@@ -27,8 +27,8 @@ from supavex.migrate.copy.part_files import SUFFIX, PartFiles
 from supavex.migrate.copy.prefetch import prefetch
 from supavex.migrate.copy.results import PartResult
 from supavex.migrate.state.rejects import Reject, TooManyRejectsError
-from supavex.postgres.blocks import BlockReader, NotByBlocksError
 from supavex.postgres.columns import ColumnReader
+from supavex.postgres.heap import HeapReader, NotByBlocksError
 from supavex.postgres.snapshot import Snapshot
 
 #: The bytes on disk, with the TOAST table's, for which a part is planned.
@@ -115,7 +115,7 @@ class PartCopier:
         self._busy = threading.Lock()
         self._closing = False
         self._reader: ColumnReader | None = None
-        self._blocks: BlockReader | None = None
+        self._blocks: HeapReader | None = None
         self._snapshot: Snapshot | None = None
         self._encoders: dict[str, TableEncoder] = {}
         self._most_rejects = MOST_REJECTS
@@ -200,7 +200,7 @@ class PartCopier:
         """The rows of a part: by blocks where PostgreSQL can send them so."""
         rest = task.pages
         if rest.block is not None:
-            self._blocks = self._blocks or BlockReader(task.snapshot)
+            self._blocks = self._blocks or HeapReader(task.snapshot)
             if self._blocks.columns(sql):
                 try:
                     yield from self._blocks.read(sql, ALIAS, rest.block)

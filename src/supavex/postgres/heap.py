@@ -36,7 +36,7 @@ _LARGE_ROW = 1024
 #: Pages that tell how large rows are: the server is ahead of who reads, and what is broken off was read in vain.
 _FIRST_PAGES = 16
 
-Numbers = np.ndarray[Any, Any]
+_Numbers = np.ndarray[Any, Any]
 
 
 class NotByBlocksError(Exception):
@@ -141,7 +141,7 @@ def _texts(rows: int, content: bytes) -> pa.Array:
     return _of_lengths(pa.string(), lengths, null, content)
 
 
-def _of_lengths(arrow: pa.DataType, lengths: Numbers, null: Numbers, content: bytes | memoryview) -> pa.Array:
+def _of_lengths(arrow: pa.DataType, lengths: _Numbers, null: _Numbers, content: bytes | memoryview) -> pa.Array:
     offsets = np.zeros(len(lengths) + 1, np.int32)
     np.cumsum(lengths, out=offsets[1:])
     if offsets[-1] != len(content):
@@ -149,7 +149,7 @@ def _of_lengths(arrow: pa.DataType, lengths: Numbers, null: Numbers, content: by
     return pa.Array.from_buffers(arrow, len(lengths), [_validity(null), pa.py_buffer(offsets), pa.py_buffer(content)])
 
 
-def _spread(content: Numbers, valid: Numbers) -> Numbers:
+def _spread(content: _Numbers, valid: _Numbers) -> _Numbers:
     """Values at the places where ``valid`` is True, zeros at the others."""
     if len(content) == len(valid):
         return content
@@ -158,7 +158,7 @@ def _spread(content: Numbers, valid: Numbers) -> Numbers:
     return spread
 
 
-def _validity(null: Numbers) -> pa.Buffer | None:
+def _validity(null: _Numbers) -> pa.Buffer | None:
     """Arrow's bits of what is not NULL; None where nothing is."""
     return pa.py_buffer(np.packbits(~null, bitorder="little")) if null.any() else None
 
@@ -175,7 +175,7 @@ def _blocks_sql(sql: str, alias: str, pages: range, columns: Sequence[_Column]) 
     )
 
 
-class BlockReader:
+class HeapReader:
     """A connection that reads tables by blocks of pages, at one snapshot. A context manager."""
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -186,7 +186,7 @@ class BlockReader:
         #: By query.
         self._columns: dict[str, Sequence[_Column]] = {}
 
-    def __enter__(self) -> BlockReader:
+    def __enter__(self) -> HeapReader:
         return self
 
     def __exit__(self, *details: object) -> None:

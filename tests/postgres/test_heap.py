@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from supavex.errors import SupavexError
-from supavex.postgres.blocks import BlockReader, NotByBlocksError
 from supavex.postgres.columns import ColumnReader
+from supavex.postgres.heap import HeapReader, NotByBlocksError
 from supavex.postgres.server import Server
 from supavex.postgres.snapshot import exported
 from tests.databases import Database, new_database
@@ -50,8 +50,8 @@ def kinds(server: Server) -> Iterator[Database]:
 
 
 @pytest.fixture
-def readers(kinds: Database) -> Iterator[tuple[BlockReader, ColumnReader]]:
-    with exported(kinds.url()) as (snapshot, _), BlockReader(snapshot) as blocks, ColumnReader(snapshot) as columns:
+def readers(kinds: Database) -> Iterator[tuple[HeapReader, ColumnReader]]:
+    with exported(kinds.url()) as (snapshot, _), HeapReader(snapshot) as blocks, ColumnReader(snapshot) as columns:
         yield blocks, columns
 
 
@@ -68,7 +68,7 @@ def in_arrow(batches: Iterable[pa.RecordBatch]) -> dict[str, pa.Array]:
 
 @pytest.mark.parametrize("step", [1, 7, 1000])
 def test_the_columns_are_those_that_are_read_row_by_row(
-    kinds: Database, readers: tuple[BlockReader, ColumnReader], step: int
+    kinds: Database, readers: tuple[HeapReader, ColumnReader], step: int
 ) -> None:
     blocks, columns = readers
     expected = in_arrow(columns.read(f"{EVERYTHING} AS t"))
@@ -82,13 +82,13 @@ def test_the_columns_are_those_that_are_read_row_by_row(
         assert found[name].equals(column), name
 
 
-def test_pages_without_rows_are_passed_over(kinds: Database, readers: tuple[BlockReader, ColumnReader]) -> None:
+def test_pages_without_rows_are_passed_over(kinds: Database, readers: tuple[HeapReader, ColumnReader]) -> None:
     blocks, _ = readers
     assert list(blocks.read("SELECT t.t FROM public.emptied AS t", "t", pages_of(kinds, "emptied", 1))) == []
     assert list(blocks.read("SELECT x.t FROM public.kinds AS x", "x", range(0, 0, 5))) == []
 
 
-def test_what_has_no_place_in_a_block_is_said_beforehand(readers: tuple[BlockReader, ColumnReader]) -> None:
+def test_what_has_no_place_in_a_block_is_said_beforehand(readers: tuple[HeapReader, ColumnReader]) -> None:
     blocks, _ = readers
     assert blocks.columns("SELECT t.t, t.i FROM public.kinds AS t")
     for other in ("ARRAY[t.i]", "t.i::numeric", "'1 s'::interval", "t.z::date"):
@@ -96,7 +96,7 @@ def test_what_has_no_place_in_a_block_is_said_beforehand(readers: tuple[BlockRea
 
 
 def test_a_null_that_a_constraint_did_not_see_is_read_row_by_row(
-    kinds: Database, readers: tuple[BlockReader, ColumnReader]
+    kinds: Database, readers: tuple[HeapReader, ColumnReader]
 ) -> None:
     blocks, _ = readers
     sql, pages = "SELECT t.u FROM public.unseen AS t", pages_of(kinds, "unseen", 1)
@@ -110,7 +110,7 @@ def test_a_null_that_a_constraint_did_not_see_is_read_row_by_row(
     assert again.num_rows, "the connection can be used again"
 
 
-def test_large_rows_are_left_to_be_read_row_by_row(kinds: Database, readers: tuple[BlockReader, ColumnReader]) -> None:
+def test_large_rows_are_left_to_be_read_row_by_row(kinds: Database, readers: tuple[HeapReader, ColumnReader]) -> None:
     blocks, _ = readers
     found: list[pa.RecordBatch] = []
     with pytest.raises(NotByBlocksError) as caught:
@@ -119,7 +119,7 @@ def test_large_rows_are_left_to_be_read_row_by_row(kinds: Database, readers: tup
     assert caught.value.page == 16
 
 
-def test_what_stops_a_block_is_said(readers: tuple[BlockReader, ColumnReader]) -> None:
+def test_what_stops_a_block_is_said(readers: tuple[HeapReader, ColumnReader]) -> None:
     blocks, _ = readers
     with pytest.raises(SupavexError, match="division by zero") as caught:
         list(blocks.read("SELECT 1 / (t.i + 4000) FROM public.kinds AS t", "t", range(0, 200, 5)))
