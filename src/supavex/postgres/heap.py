@@ -21,19 +21,20 @@ from supavex.errors import SupavexError
 from supavex.postgres.connection import without_password
 from supavex.postgres.snapshot import Snapshot, denied, imported
 
-#: A plan that reads each block by its pages, in their order, and that is not compiled.
+#: Settings for a plan that reads the pages of each block in their order, without compilation.
 _SETTINGS = "SET enable_tidscan = on; SET enable_seqscan = off; SET max_parallel_workers_per_gather = 0; SET jit = off"
-#: No text in UTF-8 holds these bytes: one stands between the texts of a column, the other for NULL.
+#: Bytes that no text in UTF-8 contains: the separator of the texts of a column, and the sign for NULL.
 _BETWEEN, _NULL = b"\xff", b"\xfe"
-#: No moment; it is next to PostgreSQL's ``-infinity``.
-_NO_MOMENT = np.int64(-(2**63) + 1)
+#: This number stands for NULL: no timestamp has it. It is next to PostgreSQL's ``-infinity``.
+_NULL_TIMESTAMP = np.int64(-(2**63) + 1)
 #: Microseconds from 1970 to 2000, where PostgreSQL counts from.
 _EPOCH = np.int64(946_684_800_000_000)
-#: Signature, flags and length of the extension: what a binary COPY begins with.
+#: Bytes before the first row of a binary COPY: the signature, the flags and the length of the extension.
 _COPY_HEAD = 19
-#: Bytes of a row beside which a message of its own costs nothing, and that make a block large.
+#: Bytes of a large row. The cost of a message is small beside such a row, and a block of such rows is large.
 _LARGE_ROW = 1024
-#: Pages that tell how large rows are: the server is ahead of who reads, and what is broken off was read in vain.
+#: Pages that show how large the rows are. The server works ahead of the reader, so a first block of all pages would waste
+#: its work where rows are large.
 _FIRST_PAGES = 16
 
 _Numbers = np.ndarray[Any, Any]
@@ -83,11 +84,11 @@ class _Column:
     nulls: bool
 
     def aggregates(self, place: int) -> list[str]:
-        """SQL for what is sent of a block: the values; where these don't say so, which are NULL, or their lengths."""
+        """SQL for the aggregates of a block: the values, and where the values don't show it, the NULLs or the lengths."""
         column, arrow = f"c{place}", self.type.arrow
         sent = f"pg_catalog.{self.type.send}({column})"
         if pa.types.is_timestamp(arrow):
-            return [_aggregate(f"COALESCE({sent}, '\\x{int(_NO_MOMENT) % 2**64:016x}')")]
+            return [_aggregate(f"COALESCE({sent}, '\\x{int(_NULL_TIMESTAMP) % 2**64:016x}')")]
         if pa.types.is_string(arrow):
             return [_aggregate(f"COALESCE({sent}, '\\x{_NULL.hex()}')", _BETWEEN)]
         if arrow == pa.binary():
@@ -109,8 +110,8 @@ class _Column:
             content = content.astype(content.dtype.newbyteorder("="))
         null = np.zeros(0, np.bool_)
         if pa.types.is_timestamp(arrow):
-            null = content == _NO_MOMENT
-            content += _EPOCH  # what PostgreSQL has for infinity wraps, as it does for ADBC
+            null = content == _NULL_TIMESTAMP
+            content += _EPOCH  # PostgreSQL's infinity overflows here, as it does in ADBC
         elif self.nulls:
             null = np.frombuffer(next(pieces), np.uint8) == 0
             content = _spread(content, ~null)
@@ -251,7 +252,7 @@ class HeapReader:
 
     @contextmanager
     def _messages(self, query: str) -> Iterator[Iterable[memoryview | bytes | bytearray]]:
-        """What PostgreSQL sends of a COPY; its end, early too, ends no more than a savepoint."""
+        """The messages of a COPY. A COPY that is stopped or fails ends a savepoint, not the transaction."""
         with (
             self._failures(),
             self._connection.transaction(),
