@@ -33,8 +33,8 @@ _EPOCH = np.int64(946_684_800_000_000)
 _COPY_HEAD = 19
 #: Bytes of a large row. The cost of a message is small beside such a row, and a block of such rows is large.
 _LARGE_ROW = 1024
-#: Pages that show how large the rows are. The server works ahead of the reader, so a first block of all pages would waste
-#: its work where rows are large.
+#: Pages that show how large the rows are. The server works ahead of the reader, so a large first block would waste
+#: its work on large rows.
 _FIRST_PAGES = 16
 
 _Numbers = np.ndarray[Any, Any]
@@ -84,7 +84,7 @@ class _Column:
     nulls: bool
 
     def aggregates(self, place: int) -> list[str]:
-        """SQL for the aggregates of a block: the values, and where the values don't show it, the NULLs or the lengths."""
+        """SQL for the aggregates of a block: the values, and if they don't show them, the NULLs or the lengths."""
         column, arrow = f"c{place}", self.type.arrow
         sent = f"pg_catalog.{self.type.send}({column})"
         if pa.types.is_timestamp(arrow):
