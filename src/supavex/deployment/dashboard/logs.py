@@ -43,7 +43,7 @@ class LogsPage:
 
 def logs_page(asked: Asked) -> LogsPage:
     """The newest log entries; a component's own ones on its page, all of them on the app's."""
-    # One step for the interpreter: the server goes on logging while this is made.
+    # One operation for the interpreter, because the server keeps logging.
     kept = list(asked.host.log.entries)
     if asked.component.path:
         kept = [entry for entry in kept if entry.get("componentPath") == asked.component.path]

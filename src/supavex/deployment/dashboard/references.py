@@ -25,7 +25,7 @@ _LABELS = ("name", "title", "slug", "email", "label", "subject")
 
 
 def known_tables(deployment: Database) -> dict[int, str]:
-    """Tables by number: those whose ids are links. Stored files are among them."""
+    """The tables whose ids become links, by number. Stored files are among them."""
     return {**deployment.table_names(), STORAGE_NUMBER: STORAGE}
 
 
@@ -95,7 +95,7 @@ def ids_in(value: Value, names: Mapping[int, str], path: str = "") -> Iterator[t
 
 
 def references(deployment: Database, document: Document, budget: Budget) -> list[Reference]:
-    """The references of ``document``, its own id not among them; the first :data:`MAX_FOLLOWED`."""
+    """The first :data:`MAX_FOLLOWED` references of ``document``, without its own id."""
     names = known_tables(deployment)
     fields = {key: value for key, value in document.items() if key != "_id"}
     found: list[Reference] = []
@@ -117,7 +117,7 @@ def references(deployment: Database, document: Document, budget: Budget) -> list
 
 
 def referring(deployment: Database, schema: Schema, id_: str, table: str, budget: Budget) -> list[Referring]:
-    """What refers to the document ``id_`` of ``table``, one entry for each field that the schema says may do so."""
+    """The references to the document ``id_`` of ``table``: one entry for each field that may refer to it."""
     found: list[Referring] = []
     present = deployment.tables()
     for name, definition in schema.tables.items():

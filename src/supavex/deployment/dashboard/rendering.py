@@ -71,13 +71,13 @@ def _markup(value: Value, names: Mapping[int, str], most: int, base: str, *, lin
 
 @pass_context
 def _cell(context: Context, value: Value, names: Mapping[int, str]) -> Markup:
-    """A value on one line, shortened; ids are links."""
+    """A value on one line, shortened. Ids are links."""
     return _markup(value, names, _CELL_CHARACTERS, context["base"], lines=False)
 
 
 @pass_context
 def _whole(context: Context, value: Value, names: Mapping[int, str]) -> Markup:
-    """A value on as many lines as it has parts."""
+    """A value on one line for each of its parts."""
     return _markup(value, names, _VALUE_CHARACTERS, context["base"], lines=True)
 
 

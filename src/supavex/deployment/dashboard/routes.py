@@ -34,7 +34,7 @@ from supavex.errors import SupavexError
 
 _MAX_FORM_BYTES = 8 << 10
 _NOT_FOUND = ("ComponentNotFound", "TableNotFound", "DocumentNotFound", "InvalidId")
-#: The navigation: section and what it is called.
+#: The navigation: section and title.
 SECTIONS = {
     "tables": "Tables",
     "schema": "Schema",
