@@ -10,16 +10,20 @@ from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
+from supavex.mapping import patterns
 from supavex.postgres import server as servers
 from supavex.rules import constraints, policies, visible
-from supavex.rules.parse import arrangement, expressions, functions
+from supavex.rules.parse import arrangement, calls, casts, expressions, functions
 from supavex.rules.typescript import expressions as written_expressions
+from supavex.rules.typescript import functions as written_functions
 from supavex.rules.typescript import module as written_module
 from supavex.rules.writing import rules_of
 from tests import projects
-from tests.databases import Database, new_database
+from tests.databases import Database, new_database, server
 from tests.rules.test_agreement import COMMENTS, GRANTS, MEMBERS, POSTS, TEAMS, USERS
 from tests.rules.tried import Written, migrated, tried, written
+
+__all__ = ["server"]
 
 #: Policies, each of a table of its own.
 POLICIES = [
@@ -99,6 +103,20 @@ MUTATIONS = [
     Mutation("cascades restrict", constraints, '.get(key.on_delete, "restrict")', '.get("", "restrict")', writes=True),
     Mutation("a restrictive policy of one command is permissive", written_module, "if not policy.permissive:", 'if not policy.permissive and policy.command != "DELETE":', writes=True),
     Mutation("an end of an order is its own", written_expressions, '{">": "<", ">=": "<="}[operator]', '{">": "<=", ">=": "<"}[operator]'),
+    Mutation("an interval is turned", casts, "milliseconds += float(found[1])", "milliseconds -= float(found[1])"),
+    Mutation("_ of LIKE is itself", patterns, 'else r"[\\s\\S]")', 'else "_")'),
+    Mutation("NULLS NOT DISTINCT is forgotten", written_module, "if rule.nulls_not_distinct:", "if False:", writes=True),
+    Mutation("a unique key has one field", written_module, "join(map(quoted, rule.fields))", "join(map(quoted, rule.fields[:1]))", writes=True),
+    Mutation("defaults are forgotten", written_module, "if own.defaults:", "if False:", writes=True),
+    Mutation("updated_at is not set", written_module, "if own.touched:", "if False:", writes=True),
+    Mutation("SET NULL cascades", constraints, '"SET NULL": "set null"', '"SET NULL": "cascade"', writes=True),
+    Mutation("a check refuses NULL", written_module, "writer.not_false(expression)", "'!(' + writer.rule(expression) + ')'", writes=True),
+    Mutation("visible rows skip the restrictive policy", visible, "found.exact and not restricted", "found.exact"),
+    Mutation("ELSIF is lost", written_functions, "in enumerate(statement.branches)", "in enumerate(statement.branches[:1])"),
+    Mutation("IF takes NULL for true", written_functions, "condition = writer.true(test)", 'condition = f"!({writer.false(test)})"'),
+    Mutation("ANY is ALL", written_expressions, '("=", False): ("among", "notAmong")', '("=", False): ("everySame", "notAmong")'),
+    Mutation("a LEFT JOIN is an inner one", written_expressions, "if not source.outer:\n            return found", "return found"),
+    Mutation("a claim is another one", calls, 'return Claim(form.JSON, False, "claims")', 'return Claim(form.JSON, False, "email")'),
     Mutation("parents are not looked for", written_module, "if own.references:", "if False:", writes=True),
 ]  # fmt: skip
 
