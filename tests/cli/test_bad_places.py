@@ -147,6 +147,24 @@ def test_an_archive_where_a_folder_is_or_a_file_is_above(folder: Path) -> None:
     assert not (folder / ".supavex").exists()
 
 
+def test_an_archive_that_supavex_did_not_write_is_kept(folder: Path) -> None:
+    """An export of Convex has the same form, and may be the only copy of what a deployment held."""
+    export, other = folder / "export.zip", folder / "notes.zip"
+    with zipfile.ZipFile(export, "w") as archive:
+        archive.writestr("README.md", "Welcome to your Convex snapshot export!")
+    other.write_text("no archive")
+    kept = {path: path.read_bytes() for path in (export, other)}
+    for path in kept:
+        for more in ((), ("--dry-run",), ("--restart",), ("--existing", export)):
+            found = error_of(supavex("migrate", "-C", folder, "--out", path, *more, "--json"), 2)
+            assert (found["code"], found["where"]) == ("FileInTheWay", str(path))
+    assert {path: path.read_bytes() for path in kept} == kept
+    own = folder / "own.zip"
+    for _ in range(2):
+        assert supavex("migrate", "-C", folder, "--out", own, "--json").code == 0
+    assert supavex("migrate", "-C", folder, "--out", own, "--restart", "--json").code == 0
+
+
 def test_a_dry_run_makes_no_folder(folder: Path) -> None:
     ran = supavex("migrate", "-C", folder, "--dry-run", "--json")
     assert (ran.code, ran.json["error"]["code"]) == (2, "SchemaNotDeployed")

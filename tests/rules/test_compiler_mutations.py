@@ -19,11 +19,9 @@ from supavex.rules.typescript import functions as written_functions
 from supavex.rules.typescript import module as written_module
 from supavex.rules.writing import rules_of
 from tests import projects
-from tests.databases import Database, new_database, server
+from tests.databases import Database, new_database
 from tests.rules.test_agreement import COMMENTS, GRANTS, MEMBERS, POSTS, TEAMS, USERS
 from tests.rules.tried import Written, migrated, tried, written
-
-__all__ = ["server"]
 
 #: Policies, each of a table of its own.
 POLICIES = [

@@ -117,7 +117,10 @@ def _verify_rules(project: Project, users: int | None, *, as_json: bool) -> int:
 
 def _say_next(proof: Proof, archive: str | None, to: str) -> None:
     if not proof.ok:
-        next_step(f"migrate{target_option(to)}" if archive is None else f"migrate --out {shlex.quote(archive)}")
+        from supavex.migrate.copy.archive import is_own
+
+        out = archive if archive is None or is_own(Path(archive)) else "snapshot.zip"
+        next_step(f"migrate{target_option(to)}" if out is None else f"migrate --out {shlex.quote(out)}")
     elif archive is not None:
         log(f"Next: npx convex import --replace {shlex.quote(archive)}")
     elif proof.sampled is not None:

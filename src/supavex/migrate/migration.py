@@ -18,6 +18,7 @@ from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.migrate.changes.selection import ChangedTables
+from supavex.migrate.copy.archive import check_replaceable
 from supavex.migrate.copy.options import CopyOptions
 from supavex.migrate.copy.results import CopyResult, TableResult
 from supavex.migrate.copy.run import copy
@@ -214,6 +215,8 @@ def migrate(
         check_conflicts(plan.schema, moved, to.target or known)
     folder = Folder(project.migration_folder)
     allowed = project.max_rejects if max_rejects is None else max_rejects
+    if to.out is not None:
+        check_replaceable(to.out)
     archive = None if dry_run else (to.out or folder.archive)
     recorder = options.recorder
     since = options.selection if isinstance(options.selection, ChangedTables) else None

@@ -44,7 +44,7 @@ def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> s
         raise SupavexError("InvalidScheduledFunctionDelay", message)
     function = frame.app.find(path, component)
     if function is None:
-        raise SupavexError("InvalidScheduledFunction", _missing(frame, path, component))
+        raise _missing(frame, path, component)
     args = arguments.get("args", {})
     args = args[0] if isinstance(args, list) else args
     given = [from_internal_json(args)]
@@ -63,15 +63,20 @@ def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> s
     return transaction.insert(SCHEDULED, document, system=True)
 
 
-def _missing(frame: Frame, path: str, component: str) -> str:
-    """What is said of a function that is not there."""
+def _missing(frame: Frame, path: str, component: str) -> SupavexError:
+    """The error of a job whose function is missing."""
     module, _, name = path.partition(":")
     module = module if module.endswith(".js") else f"{module}.js"
     if not any(place[:2] == (component, module) for place in frame.app.functions):
-        return f"Attempted to schedule function at nonexistent path: {f'{component} ' if component else ''}{module}"
-    shown = f" in '{component}'" if component else ""
-    message = f"Attempted to schedule function, but no exported function {name or 'default'} found in the file: "
-    return f"{message}{module}{shown}. Did you forget to export it?"
+        shown = f"{component} {module}" if component else module
+        message = f"Attempted to schedule function at nonexistent path: {shown}"
+        return SupavexError("InvalidScheduledFunction", message)
+    shown = f"{module} in '{component}'" if component else module
+    message = (
+        f"Attempted to schedule function, but no exported function {name or 'default'} found in the file: {shown}. "
+        "Did you forget to export it?"
+    )
+    return SupavexError("InvalidScheduledFunction", message)
 
 
 def _is_cancelled(transaction: Transaction, job: tuple[int, str]) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 from supavex.callbacks import Progress
 from supavex.convex.archive_writer import ArchiveWriter, JoinedEntry
 from supavex.convex.snapshot import schema_entry, tables_entry
+from supavex.errors import UsageError
 from supavex.files import chosen_folder, owner_only
 from supavex.migrate.copy.deflate import LAST_BLOCK, joined_crc
 from supavex.migrate.copy.encoding.encoder import needs_uniform
@@ -16,7 +19,27 @@ from supavex.migrate.copy.tables import TableCopy
 from supavex.migrate.storage.archive import Storage
 from supavex.version import __version__
 
-_README = "A Convex snapshot written by supavex {version}. Import it with: npx convex import --replace FILE.zip\n"
+_MARK = "A Convex snapshot written by supavex"
+_README = f"{_MARK} {__version__}. Import it with: npx convex import --replace FILE.zip\n"
+
+
+def is_own(path: Path) -> bool:
+    """Whether supavex wrote the file ``path`` as an archive."""
+    try:
+        with ZipFile(path) as archive, archive.open("README.md") as readme:
+            return readme.read(len(_MARK)) == _MARK.encode()
+    except (OSError, BadZipFile, KeyError, NotImplementedError, RuntimeError, zlib.error):
+        return False
+
+
+def check_replaceable(path: Path) -> None:
+    """Raises :class:`~supavex.errors.UsageError` if ``path`` is a file that supavex did not write as an archive.
+
+    An export of Convex has the same form, and may be the only copy of what a deployment held.
+    """
+    if path.exists() and not is_own(path):
+        message = "supavex did not write this file, and does not replace it."
+        raise UsageError("FileInTheWay", message, where=str(path), hint="Choose another --out, or move the file away.")
 
 
 def write_archive(
@@ -34,7 +57,7 @@ def write_archive(
     try:
         with open(partial, "wb", opener=owner_only) as file:
             writer = ArchiveWriter(file)
-            writer.add("README.md", _README.format(version=__version__).encode())
+            writer.add("README.md", _README.encode())
             writer.add(
                 "_tables/documents.jsonl",
                 tables_entry({copy.table.target: numbers[copy.table.target] for copy in copies}),

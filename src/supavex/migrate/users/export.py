@@ -54,8 +54,10 @@ def export_users(project: Settings, options: UsersOptions, progress: Progress) -
 
 def _for_convex_auth(project: Settings, file: Path, *, hashes: bool, progress: Progress) -> UsersReport:
     from supavex.mapping.check import checked_plan
+    from supavex.migrate.copy.archive import check_replaceable
     from supavex.migrate.users.convex_auth import export_for_convex_auth
 
+    check_replaceable(file)
     if project.users.kind != "convex-auth":
         hint = 'Set [users] for = "convex-auth", and put **auth_tables() into schema.py (docs/users-and-files.md).'
         raise UsageError("NotConvexAuth", "supavex.toml does not move the users to Convex Auth.", hint=hint)
