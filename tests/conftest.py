@@ -20,7 +20,7 @@ from tests.projects import TEMPORARY
 pytest_plugins = ["pytester", "tests.databases"]
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=False)
-#: ``pytest --hypothesis-profile explore`` looks at new examples each time.
+#: ``pytest --hypothesis-profile explore`` looks at new examples each time, and at many more of them.
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile("repeatable")
 
@@ -52,6 +52,8 @@ CALLED = {
 }
 #: The examples that a property is tried with where ``--quick`` is asked for.
 QUICK_EXAMPLES = 10
+#: How many times more examples the profile ``explore`` tries than every run does.
+EXPLORE_FACTOR = 100
 LEFT_OUT = pytest.StashKey[Counter[tuple[str, str]]]()
 
 
@@ -91,7 +93,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             continue
         kept.append(item)
         if config.getoption("--quick"):
-            with_few_examples(item)
+            with_examples(item, lambda own: min(QUICK_EXAMPLES, own))
+        elif settings.get_current_profile_name() == "explore":
+            with_examples(item, lambda own: EXPLORE_FACTOR * own)
     if len(kept) < len(items):
         them = set(kept)
         config.hook.pytest_deselected(items=[item for item in items if item not in them])
@@ -160,14 +164,13 @@ def folder_of(item: pytest.Item) -> str:
     return item.path.relative_to(item.config.rootpath).parent.as_posix()
 
 
-def with_few_examples(item: pytest.Item) -> None:
-    """Gives a test of a property few examples, whatever its own settings say."""
+def with_examples(item: pytest.Item, count: Callable[[int], int]) -> None:
+    """Gives a test of a property as many examples as ``count`` makes of its own number."""
     test = getattr(item, "obj", None)
     if hasattr(test, "is_hypothesis_test"):
         own = getattr(test, "_hypothesis_internal_use_settings", None) or settings.default
-        few = min(QUICK_EXAMPLES, own.max_examples)
         holder = getattr(test, "__func__", test)
-        holder._hypothesis_internal_use_settings = settings(own, max_examples=few)
+        holder._hypothesis_internal_use_settings = settings(own, max_examples=count(own.max_examples))
 
 
 @pytest.hookimpl(optionalhook=True)

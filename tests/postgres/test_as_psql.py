@@ -231,8 +231,7 @@ def both(pair: Pair, scripts: list[list[str]]) -> list[list[int]]:
 
 #: Shrinking would take minutes, for each try runs psql: a script is short enough to read as it is.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-EXAMPLES = 2000 if settings.get_current_profile_name() == "explore" else 12
-SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=EXAMPLES, phases=PHASES)
+SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=12, phases=PHASES)
 
 
 @pytest.mark.slow
