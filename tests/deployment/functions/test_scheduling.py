@@ -191,6 +191,31 @@ def test_what_a_job_calls_and_gives_is_looked_at_when_it_runs(app: App):
     assert "ArgumentValidationError" in misfit["error"]
 
 
+@pytest.mark.parametrize("function", ["tooMuch", "tooMuchInAction"])
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("fields", "an object has 1100 fields; Convex allows 1024"),
+        ("elements", "an array has 8200 elements; Convex allows 8192"),
+        ("levels", "nested more than 64 deep."),
+    ],
+)
+def test_arguments_beyond_a_limit_are_refused_when_a_job_is_scheduled(app: App, function: str, what: str, said: str):
+    assert app.error(f"scheduling:{function}", what=what) == f"Error: Invalid arguments for scheduling:note: {said}"
+    assert jobs(app) == []
+
+
+def test_a_job_that_can_not_begin_is_told_as_the_failure_of_its_function(app: App):
+    app.run("scheduling:badly", name="scheduling:read")
+    app.run("scheduling:badly", name="scheduling:work", args={"n": 1.0})
+    told: list[tuple[str, str, str, bool]] = []
+    app.functions.listeners.append(
+        lambda one: told.append((one.path, one.kind, one.component, one.failure is not None))
+    )
+    assert app.deployment.run_scheduled() == 2
+    assert told == [("scheduling:read", "Query", "", True), ("scheduling:work", "Mutation", "", False)]
+
+
 def test_a_job_that_never_ends_fails_and_others_run(app: App):
     app.functions.query_seconds = 0.3
     app.run("scheduling:after", ms=0.0, args={"then": "loop"}, kind="odd")

@@ -153,8 +153,8 @@ class _ActionRun:
 
     def until_done(self, request: dict[str, Any]) -> str:
         """Drives the action to its end. Returns its result as JSON."""
-        more = {"outermost": True, "now": 0, "snapshot": "", "requestId": self.outcome.request_id}
-        request |= {**more, "seed": [secrets.randbits(32) for _ in range(4)]}
+        request |= {"outermost": True, "now": 0, "snapshot": "", "requestId": self.outcome.request_id}
+        request |= {"real": time.time_ns() // 1_000_000, "seed": [secrets.randbits(32) for _ in range(4)]}
         self.runner.tell([["start", 1, request]])
         try:
             while True:

@@ -79,8 +79,8 @@ def _value(data: Any) -> Value:
     return value
 
 
-def check_arguments(function: Function, args: Any, transaction: Transaction) -> None:
-    """Raises :class:`Failure` if the arguments don't fit."""
+def argument_value(function: Function, args: Any) -> Value:
+    """The value of a call's arguments. Raises :class:`Failure` for what is beyond Convex's limits."""
     try:
         value = _value(args)
     except RecursionError:
@@ -90,6 +90,12 @@ def check_arguments(function: Function, args: Any, transaction: Transaction) -> 
     weight = size([value])
     if weight > MAX_ARGUMENT_BYTES:
         raise Failure(f"Arguments for {function.path} are too large (actual: {_shown(weight)}, limit: 16 MiB)")
+    return value
+
+
+def check_arguments(function: Function, args: Any, transaction: Transaction) -> None:
+    """Raises :class:`Failure` if the arguments don't fit."""
+    value = argument_value(function, args)
     mismatch = None if function.args is None else function.args.check(value, transaction.name_of)
     if mismatch:
         raise Failure(f"ArgumentValidationError: {mismatch_text(mismatch)}")

@@ -232,6 +232,7 @@ class TransactionFunctions:
             "componentArgs": component.args,
             "name": function.name,
             "kind": function.kind,
+            "outermostKind": function.kind,
             "args": json.dumps([call.args]),
             "requestId": "",
             "imported": app.imported,
@@ -258,14 +259,17 @@ class TransactionRun:
     _count: int = 0
     #: The depth of nested calls.
     _calling: int = 0
-    _now: int = 0
+    #: The call's kind, and when it began, for the clocks of all its processes: milliseconds by the deployment's clock,
+    #: and by this machine's.
+    _began: dict[str, Any] = field(default_factory=dict)
     _processes: Processes = field(init=False)
 
     def outermost(self, function: Function, runner: Runner) -> str:
         """Runs the function that was called from outside, in the process ``runner``. Returns its result as JSON."""
         functions, frame = self.functions, self._frame(function, self.call)
         frame.journal = self.call.journal
-        self._now = functions.engine.clock.ns() // 1_000_000
+        now, real = functions.engine.clock.ns() // 1_000_000, time.time_ns() // 1_000_000
+        self._began = {"outermostKind": function.kind, "now": now, "real": real}
         lease = partial(functions.runner, self.app)
         self._processes = Processes(lease, functions.query_seconds, runner, {function.component.id: runner})
         try:
@@ -293,7 +297,7 @@ class TransactionRun:
         self._count += 1
         id_ = self._count
         request = self.functions.start_request(self.app, function, call, snapshot_of(self.transaction))
-        request |= {"outermost": first, "now": self._now}
+        request |= {"outermost": first, **self._began}
         new = self.transaction.new_tables.items()
         made = {name: table.number for (component, name), table in new if component == function.component.id}
         request["tables"] = request["tables"] | made
@@ -328,8 +332,7 @@ class TransactionRun:
         try:
             frame.consumed(read)
             if operation == "1.0/runUdf":
-                with understood(operation):
-                    return ["settle", call_id, True, self._nested(frame, parsed(payload))]
+                return ["settle", call_id, True, self._nested(frame, operation, payload)]
             if operation == "1.0/storageGet":
                 with understood(operation):
                     files = self.functions.engine.files
@@ -349,8 +352,8 @@ class TransactionRun:
         except Failure as failure:
             return ["settle", call_id, False, failure.thrown()]
 
-    def _nested(self, frame: Frame, arguments: Arguments) -> str:
-        """``ctx.runQuery`` and ``ctx.runMutation``. The writes of a failed mutation are undone."""
+    def _asked(self, frame: Frame, arguments: Arguments) -> tuple[Call, Kind, bool]:
+        """The call that ``arguments`` describe, its kind, and whether it reads the stored documents alone."""
         kind: Kind = "mutation" if arguments["udfType"] == "mutation" else "query"
         if kind == "mutation" and frame.kind != "mutation":
             raise SupavexError("InvalidFunctionCall", "Cannot run a mutation inside a query.")
@@ -360,24 +363,35 @@ class TransactionRun:
         call = Call(path, arguments.get("args", {}), frame.identity, internal=True, component=component)
         if isinstance(call.args, list):
             call.args = call.args[0] if call.args else {}
+        return call, kind, arguments["udfType"] == "snapshotQuery"
+
+    def _nested(self, frame: Frame, operation: str, payload: str) -> str:
+        """``ctx.runQuery`` and ``ctx.runMutation``. Any failure undoes the writes of the mutation.
+
+        Only an error of reading the arguments is about the arguments: an unforeseen exception fails the whole call.
+        """
+        with understood(operation):
+            arguments = parsed(payload)
+            call, kind, stale = self._asked(frame, arguments)
         function = checked(self.app, call, kind)
         with self.transaction.within(function.component.id):
             check_arguments(function, call.args, self.transaction)
         outer = self.transaction
-        if arguments["udfType"] == "snapshotQuery":
+        if stale:
             # A query sees no later writes, and its reads may change before the commit.
             self.transaction = self.functions.engine.begin(snapshot_of(self.transaction))
         mark = self.transaction.mark()
         self._calling += 1
         called = self._frame(function, call)
         try:
-            with (
-                self.transaction.within(function.component.id),
-                self.transaction.limited(arguments.get("transactionLimits") or {}),
-                self._processes.within(function) as first,
-            ):
+            with ExitStack() as stack:
+                stack.enter_context(self.transaction.within(function.component.id))
+                with understood(operation):
+                    limits = arguments.get("transactionLimits") or {}
+                    stack.enter_context(self.transaction.limited(limits))
+                first = stack.enter_context(self._processes.within(function))
                 return self._run(called, function, call, first=first)
-        except Failure:
+        except BaseException:
             self.transaction.go_back(mark)
             raise
         finally:

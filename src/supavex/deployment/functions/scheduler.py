@@ -19,6 +19,7 @@ from supavex.deployment.database.components import components
 from supavex.deployment.database.plans import QueryPlan
 from supavex.deployment.database.store import StoredTable, read_body
 from supavex.deployment.database.transaction import Transaction
+from supavex.deployment.functions.app import canonical
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.cron_runs import due_crons, fail_interrupted, run_cron
 from supavex.deployment.functions.crons import CronJob
@@ -190,11 +191,15 @@ def _due(
 
 def run_job(functions: Functions, job: Job) -> Outcome | None:
     """Runs a pending job; None if it is no longer pending. A job that fails for any reason is recorded as failed."""
-    outcome = Outcome(str(job.document.get("name")), "Mutation")
+    path, component = job.function
+    outcome = Outcome(canonical(path), "Mutation", component=component)
     ran: Outcome | None = None
     with recorded(outcome, functions.query_seconds):
-        ran = _ran(functions, job)
-        outcome = outcome if ran is None else ran
+        ran = _ran(functions, job, outcome)
+    if ran is not None:
+        outcome = ran
+    elif outcome.failure is not None:
+        functions.told(outcome)  # It failed before the function ran, which tells its own outcome.
     if outcome.failure is not None:
         # A mutation has recorded this in its commit, unless the commit itself failed.
         _set(functions, job, "failed", _why(outcome))
@@ -202,10 +207,13 @@ def run_job(functions: Functions, job: Job) -> Outcome | None:
     return ran
 
 
-def _ran(functions: Functions, job: Job) -> Outcome | None:
+def _ran(functions: Functions, job: Job, begun: Outcome) -> Outcome | None:
+    """Runs a job. ``begun``: the outcome if it fails before its function runs; it gets the function's kind."""
     path, component = job.function
     with functions.engine.snapshot() as snapshot:
         function = functions.app(snapshot).find(path, component)
+    if function is not None:
+        begun.kind = function.kind.capitalize()
     if function is not None and function.kind == "query":
         where = f'"{function.name}" in module "{function.module}"{function.component.shown}'
         message = f"Unsupported function type. {where} is defined as a Query. "

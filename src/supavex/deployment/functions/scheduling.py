@@ -10,10 +10,11 @@ import json
 import math
 
 from supavex.convex.ids import InvalidId, decode_id
-from supavex.convex.values import Document, from_internal_json, size
+from supavex.convex.values import Document, size
 from supavex.deployment.database.catalog import SCHEDULED
 from supavex.deployment.database.store import read_body
 from supavex.deployment.database.transaction import Transaction
+from supavex.deployment.functions.call import argument_value
 from supavex.deployment.functions.references import named
 from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, writable
 from supavex.errors import SupavexError
@@ -32,9 +33,10 @@ def schedule(frame: Frame, arguments: Arguments) -> str:
 
 
 def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> str:
-    """Writes a new job. Returns its id. Raises if there is no such function.
+    """Writes a new job. Returns its id. Raises if there is no such function, or if its arguments are beyond a limit.
 
-    Whether its arguments fit, and whether it can be a job, is decided when the job runs, as with Convex.
+    Whether its arguments fit the function's validator, and whether it can be a job, is decided when the job runs, as
+    with Convex.
     """
     path, component = named(frame.app, frame.component, arguments)
     ts = arguments["ts"]
@@ -47,7 +49,7 @@ def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> s
         raise _missing(frame, path, component)
     args = arguments.get("args", {})
     args = args[0] if isinstance(args, list) else args
-    given = [from_internal_json(args)]
+    given = [argument_value(function, args)]
     transaction.usage.schedules(size(given))
     document: Document = {
         "name": function.udf_path,

@@ -34,17 +34,18 @@
   own.seed = (words) => void apply(set, state, [words]);
   own.seeded = () => apply(slice, state, []);
 
-  // As in Convex, `performance` counts from the push: in queries up to the begin of the run, elsewhere continuously.
+  // As in Convex, `performance` counts from the push: in queries up to the begin of the run, elsewhere continuously. The
+  // begin is the call's, so that all processes of one call count alike.
   let entries = [];
   let begun = { pushed: 0, clock: 0, real: 0 };
-  own.beginClock = (pushed) => {
-    begun = { pushed, clock: run.clock ?? RealDate.now(), real: RealDate.now() };
+  own.beginClock = (pushed, real = RealDate.now()) => {
+    begun = { pushed, clock: run.clock ?? real, real };
     entries = [];
   };
   own.hasEntries = () => entries.length > 0;
   const sinceOrigin = () => {
     if (run.importing) return 0;
-    return begun.clock - begun.pushed + (run.kind === "query" ? 0 : RealDate.now() - begun.real);
+    return begun.clock - begun.pushed + (run.kind === "query" ? 0 : Math.max(0, RealDate.now() - begun.real));
   };
   class PerformanceEntry {
     constructor(name, entryType, startTime, duration, detail = null) {

@@ -398,8 +398,8 @@
       last = request.http === undefined ? { path, kind, environment, imported, component, componentArgs } : null;
       namespace = { tables: request.tables, numbers: new Set(Object.values(request.tables)) };
       own.setEnvironment?.(environment);
-      web.begin(kind, kind === "action" ? null : request.now);
-      own.beginClock(request.imported.now);
+      web.begin(request.outermostKind, kind === "action" ? null : request.now);
+      own.beginClock(request.imported.now, request.real);
       own.seed(request.seed);
       own.beginLines();
       own.clear();

@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from supavex.convex.json_bounds import parse_bounded, parse_strict
-from supavex.convex.values import InvalidValue, from_internal_json, value_problem
+from supavex.convex.json_bounds import parse_strict
 from supavex.deployment.runtime.deno import HEAP_BYTES, LENGTH, NODE_HEAP_BYTES, own_scripts, resident, start
+from supavex.deployment.runtime.messages import is_message
 
 #: The most memory of a process: its own, and a function's heap and buffers as in Convex.
 MEMORY_BYTES, NODE_MEMORY_BYTES = 320 << 20, 1 << 30
@@ -103,7 +103,7 @@ class Runner:
         answer = self._receive(seconds, waits)
         try:
             messages: list[Any] = parse_strict(answer)
-            if type(messages) is list and all(map(_sound, messages)):
+            if type(messages) is list and all(map(is_message, messages)):
                 return messages
         except (ValueError, TypeError, RecursionError):
             pass
@@ -163,6 +163,8 @@ class Runner:
                     self.kill()
             except RunnerLost:
                 return False
+        if not self.broken and self._process.poll() is not None:
+            self.kill()  # The process has ended while it was idle.
         return not self.broken
 
     def cpu_seconds(self) -> float:
@@ -260,43 +262,6 @@ class Runner:
         self._process.wait()
 
 
-def _sound(message: Any) -> bool:
-    """Whether a message of ``run.js`` has the right form: frame, call, operation, and its arguments."""
-    if type(message) is not list or not 4 <= len(message) <= 5:
-        return False
-    frame, call, operation, payload = message[:4]
-    if type(frame) is not int or type(call) is not int or type(operation) is not str:
-        return False
-    more = message[4] if len(message) == 5 else None
-    if operation == "log":
-        texts = type(payload) is str and type(more) is list and all(type(text) is str for text in more)
-        return texts and bool(more or payload != "TRACE")
-    if operation == "failed":
-        if type(payload) is not dict or any(type(payload.get(name)) is not str for name in ("name", "message")):
-            return False
-        places = payload.get("places")
-        if type(places) is not list or not all(type(place) is str for place in places):
-            return False
-        if not _is_data(payload.get("data")):
-            return False
-    elif type(payload) is not str:
-        return False
-    read = [] if more is None and operation not in ("done", "failed", "stuck") else more
-    return type(read) is list and all(
-        type(one) is list and [*map(type, one)] == [int, int, bool] and one[1] >= 0 for one in read
-    )
-
-
-def _is_data(data: object) -> bool:
-    """Whether ``data`` may be the data of a ``ConvexError``, as internal JSON; or None."""
-    if data is None:
-        return True
-    try:
-        return isinstance(data, str) and value_problem(from_internal_json(parse_bounded(data))) is None
-    except (ValueError, RecursionError, InvalidValue):
-        return False
-
-
 @dataclass(frozen=True, slots=True)
 class Modules:
     """The pushed modules of a process: those of the push ``version``, and the hosts that actions may fetch from."""
@@ -317,7 +282,7 @@ class Runners:
         self._closed = False
         #: The number of runs that waited for the end of the last one.
         self._waited = 0
-        #: The largest number of processes that one call has held.
+        #: The largest number of processes that one call has held since all processes were at rest.
         self._held = 1
 
     def take(self, modules: Modules, purpose: object = None, held: int = 0) -> Runner:
@@ -329,7 +294,7 @@ class Runners:
         with self._lock:
             if modules != self._modules:
                 self._retire()
-                self._modules = modules
+                self._modules, self._held = modules, 1
             self._held = max(self._held, held + 1)
             runner = self._best(purpose)
             if runner is not None:
@@ -368,15 +333,24 @@ class Runners:
                 self.give(modules, runner)
 
     def give(self, modules: Modules, runner: Runner) -> None:
-        """Takes a runner back. One that a function has changed is not used again."""
+        """Takes a runner back. One that a function has changed is not used again.
+
+        While calls run, as many stay as calls that call into components need. At rest, :data:`AT_ONCE` stay: those that
+        were used last.
+        """
         runner.finish()
         with self._lock:
             self._leased.discard(runner)
-            wanted = len(self._idle) < AT_ONCE * self._held and not self._closed
-            if not runner.broken and modules == self._modules and wanted:
+            if runner.broken or modules != self._modules or self._closed:
+                ended = [runner]
+            else:
                 self._idle.append(runner)
-                return
-        runner.kill()
+                if not self._leased:
+                    self._held = 1
+                beyond = len(self._idle) - AT_ONCE * self._held
+                ended = [self._idle.pop(0) for _ in range(beyond)]
+        for one in ended:
+            one.kill()
 
     def _retire(self) -> None:
         while self._idle:

@@ -80,3 +80,17 @@ export const odd = internalMutation({
     if (then === "loop") for (;;);
   },
 });
+
+const beyond = (what: string) => {
+  if (what === "fields") return Object.fromEntries(Array.from({ length: 1100 }, (_, n) => [`f${n}`, n]));
+  if (what === "elements") return Array.from({ length: 8200 }, () => 1);
+  let value: any = 1;
+  for (let level = 0; level < 70; level++) value = [value];
+  return value;
+};
+export const tooMuch = mutation({
+  handler: async (ctx, { what }: any) => await ctx.scheduler.runAfter(0, internal.scheduling.note, { a: beyond(what) }),
+});
+export const tooMuchInAction = action({
+  handler: async (ctx, { what }: any) => await ctx.scheduler.runAfter(0, internal.scheduling.note, { a: beyond(what) }),
+});
