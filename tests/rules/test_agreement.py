@@ -338,3 +338,105 @@ def test_what_asks_that_a_refusing_table_has_no_row_refuses(server: servers.Serv
         findings = tried(made, database, users=1)
     assert findings.differences == []
     assert any("select by b of bans, which refuses in rules.ts" in line for line in findings.not_tried)
+
+
+#: Functions in which PostgreSQL raises or not, row by row, and handles it or not; and policies that call them.
+RAISING = """
+CREATE TABLE notes (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), t text NOT NULL, n int NOT NULL, who uuid, tags text[] NOT NULL);
+INSERT INTO notes (t, n, tags) VALUES ('on', 1, '{x}'), ('off', 40000, '{}'), ('1', 2147483647, '{y}'), ('1.5', 3, '{x}'),
+  ('00000000-0000-4000-8000-000000000001', 5, '{y}'), (' 00000000-0000-4000-8000-000000000001', 5, '{y}'), ('admin', -1, '{}'),
+  ('0-0000000-0000-4000-8000-000000000001', 5, '{y}'), ('{00000000-0000-4000-8000-000000000001}', 5, '{y}'), ('', 0, '{}');
+ALTER TABLE notes ENABLE ROW LEVEL SECURITY;
+"""
+#: Bodies of functions of a text and a number, each in a block whose handler returns false.
+TRIED = [
+    "RETURN t::uuid IS NOT NULL;",
+    "RETURN t::int IS NOT NULL;",
+    "IF t::uuid IS NULL THEN RETURN false; END IF; RETURN true;",
+    "r := t::app_role; RETURN true;",
+    "r := t; RETURN true;",
+    "u := t; RETURN true;",
+    "s := n * 20000; RETURN true;",
+    "i := n + 2147483646; RETURN true;",
+    "RETURN n + 2147483646 IS NOT NULL;",
+    "IF n IS NULL AND t::uuid IS NULL THEN RETURN false; END IF; RETURN true;",
+    "IF nullif(n > 0, true) AND t::uuid IS NULL THEN RETURN false; END IF; RETURN true;",
+    "RETURN t::boolean IS NOT NULL;",
+    "RETURN t::app_role = 'admin' OR n > 0;",
+    "RETURN substr(t, 1, n) IS NOT NULL;",
+    "RETURN t::uuid <> '00000000-0000-4000-8000-000000000009';",
+    "RETURN tags_of(t)::uuid[] IS NOT NULL;",
+]
+#: Those of TRIED that are translated.
+KEPT = {0, 2, 3, 4, 14}
+GUARDS = [
+    "RAISE 'not signed in';",
+    "RAISE insufficient_privilege;",
+    "RAISE\n EXCEPTION 'no';",
+    "ASSERT auth.uid() IS NOT NULL;",
+    "PERFORM guard0();",
+    "IF auth.uid() IS NULL THEN RAISE 'no'; END IF;",
+    "RAISE NOTICE '%', 1 / 0;",
+    "PERFORM 'x'::int;",
+    "RAISE NOTICE 'seen';",
+    "NULL;",
+]
+CASTS = [
+    "t::varchar(2) <> 'on'", "CAST(t AS varchar(2)) <> 'on'", "t::char(2) <> 'on'", "t::char <> 'o'", "t::bpchar <> 'on '",
+    't::"char" <> \'o\'', "n::numeric(4,0) <> 3", "n::numeric(4,1) <> 3", "f::real <> 0.1", "f::numeric(4,0) <> 3", "at::timestamptz(0) <> at",
+    "t::name <> 'on'", "n::smallint <> 3", "t::int <> 3", "t::app_role <> 'member'", "t::uuid IS NOT NULL", "big(n)", "cut(t)", "tags::uuid[] IS NOT NULL",
+]  # fmt: skip
+
+
+def test_a_handler_runs_where_postgresql_runs_it(server: servers.Server) -> None:
+    sql = "CREATE FUNCTION tags_of(t text) RETURNS text[] LANGUAGE sql IMMUTABLE AS $$ SELECT ARRAY[t] $$;"
+    for number, body in enumerate(TRIED):
+        sql += f"""CREATE FUNCTION tried{number}(t text, n int) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+          DECLARE r app_role; u varchar(3); s smallint; i int; BEGIN {body} EXCEPTION WHEN OTHERS THEN RETURN false; END $$;"""
+        for name in {"r app_role; ": "r", "u varchar(3); ": "u", "s smallint; ": "s", "i int; ": "i"}.items():
+            if f"{name[1]} := " not in body:
+                sql = sql[: sql.rindex("DECLARE")] + sql[sql.rindex("DECLARE") :].replace(name[0], "")
+        sql += (
+            RAISING.replace("notes", f"notes{number}")
+            + f"CREATE POLICY p ON notes{number} USING (tried{number}(t, n));"
+        )
+    _agrees(server, sql.replace("DECLARE BEGIN", "BEGIN"), TRIED, KEPT)
+
+
+def test_a_function_performed_for_its_error_is_not_dropped(server: servers.Server) -> None:
+    sql = ""
+    for number, body in enumerate([*GUARDS, "NULL;"]):
+        sql += f"""CREATE FUNCTION guard{number}() RETURNS void LANGUAGE plpgsql AS $$ BEGIN {body} END $$;
+        CREATE FUNCTION guarded{number}(t text) RETURNS boolean LANGUAGE plpgsql STABLE AS
+          $$ BEGIN PERFORM guard{number}(); RETURN true; END $$;"""
+        sql += (
+            RAISING.replace("notes", f"notes{number}") + f"CREATE POLICY p ON notes{number} USING (guarded{number}(t));"
+        )
+    last = len(GUARDS)
+    sql += f"REVOKE EXECUTE ON FUNCTION guard{last}() FROM PUBLIC, anon;"
+    _agrees(server, sql, [*GUARDS, "a void function that anon may not call"], {8, 9})
+
+
+def test_casts_that_change_a_value_or_fail_show_no_more_rows(server: servers.Server) -> None:
+    sql = """CREATE FUNCTION big(n int) RETURNS boolean LANGUAGE plpgsql STABLE AS
+      $$ DECLARE v numeric(4,0) := n; BEGIN RETURN v <> 3; END $$;
+    CREATE FUNCTION cut(t text) RETURNS boolean LANGUAGE plpgsql STABLE AS
+      $$ DECLARE v varchar(2); BEGIN v := t::text; RETURN v <> 'on'; END $$;"""
+    for number, condition in enumerate(CASTS):
+        table = RAISING.replace(
+            "who uuid", "f double precision DEFAULT 0.1, at timestamptz DEFAULT '2020-01-01 00:00:00.6+00'"
+        )
+        sql += table.replace("notes", f"notes{number}") + f"CREATE POLICY p ON notes{number} USING ({condition});"
+    _agrees(server, sql, CASTS, {12, 13, 14, 15})
+
+
+def _agrees(server: servers.Server, sql: str, names: list[str], translated: set[int]) -> None:
+    """Both sides show the same by the policies that are translated. The others refuse."""
+    with new_database(server) as database, projects.folder() as folder:
+        database.run(USERS + TEAMS + MEMBERS + sql + GRANTS)
+        made = written(folder, database)
+        refused = {int(table.target.removeprefix("notes")): rule.reason for table, rule in made.rules.refused}
+        assert [names[n] for n in range(len(names)) if n not in refused] == [names[n] for n in sorted(translated)]
+        migrated(folder)
+        findings = tried(made, database, users=2)
+    assert findings.differences == []

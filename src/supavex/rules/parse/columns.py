@@ -178,7 +178,8 @@ def kind_named(name: str, source: Source) -> Kind:
         return Kind("array", element=kind_named(name[:-2], source))
     if name.startswith("_") and name[1:] in _NAMED:
         return Kind("array", element=_NAMED[name[1:]])
-    name = name.partition("(")[0].strip()
+    if "(" in name or name in _CUT:
+        raise Untranslatable(f"the type {name}, which cuts, pads or rounds its values")
     found = _NAMED.get(name)
     if found is not None:
         return found
@@ -188,12 +189,14 @@ def kind_named(name: str, source: Source) -> Kind:
     raise Untranslatable(f"the type {name}")
 
 
+#: Types that change a value without a modifier, too, or compare it in a way of their own.
+_CUT = ("char", "character", "bpchar", "float4", "real")
 _NAMED = {
     "uuid": form.UUID,
     **dict.fromkeys(("bool", "boolean"), form.BOOLEAN),
-    **dict.fromkeys(("text", "varchar", "character varying", "bpchar", "character", "char", "name"), form.TEXT),
+    **dict.fromkeys(("text", "varchar", "character varying", "name"), form.TEXT),
     **dict.fromkeys(("int2", "int4", "int8", "int", "integer", "bigint", "smallint"), form.WHOLE_NUMBER),
-    **dict.fromkeys(("numeric", "float4", "float8", "real", "double precision", "decimal"), form.NUMBER),
+    **dict.fromkeys(("numeric", "float8", "double precision", "decimal"), form.NUMBER),
     **dict.fromkeys(
         ("timestamptz", "timestamp", "timestamp with time zone", "timestamp without time zone"), form.MOMENT
     ),

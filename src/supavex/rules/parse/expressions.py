@@ -19,7 +19,7 @@ from supavex.rules.form import (
     Untranslatable,
 )
 from supavex.rules.parse.casts import cast, null
-from supavex.rules.parse.columns import kind_named
+from supavex.rules.parse.conversions import cast_named
 from supavex.rules.parse.operators import alike, compared, distinct, operated
 from supavex.rules.parse.scope import Scope, expression, reads
 
@@ -46,8 +46,8 @@ def condition(node: Any, scope: Scope) -> Expression:
     return found
 
 
-def type_named(node: Any, scope: Scope) -> Kind:
-    """The kind of a TypeName node."""
+def type_named(node: Any, scope: Scope) -> str:
+    """The name of the type of a TypeName node. Raises :class:`Untranslatable` for one with a modifier."""
     names = [part.sval for part in node.names if part.sval != "pg_catalog"]
     if getattr(node, "pct_type", False):
         if len(names) < 2:
@@ -56,9 +56,10 @@ def type_named(node: Any, scope: Scope) -> Kind:
         column = table.source.column(names[-1])
         if column is None:
             raise Untranslatable(f"{'.'.join(names)}%TYPE")
-        return kind_named(column.type.name, scope.source)
-    name = ".".join(names) + ("[]" if node.arrayBounds else "")
-    return kind_named(name, scope.source)
+        return column.type.name
+    if node.typmods:
+        raise Untranslatable(f"a cast to {names[-1]} with a modifier, which cuts, pads or rounds the value")
+    return ".".join(names) + ("[]" if node.arrayBounds else "")
 
 
 @reads("A_Const")
@@ -85,7 +86,7 @@ def _constant(node: Any, scope: Scope) -> Expression:
 
 @reads("TypeCast")
 def _cast(node: Any, scope: Scope) -> Expression:
-    return cast(expression(node.arg, scope), type_named(node.typeName, scope))
+    return cast_named(expression(node.arg, scope), type_named(node.typeName, scope), scope.source)
 
 
 @reads("ColumnRef")

@@ -27,7 +27,7 @@ def expression_node(sql: str) -> Any:
     """The node of an expression. Raises :class:`Untranslatable` where the text is none."""
     found = parsed_statements(f"SELECT {sql}")
     if len(found) != 1 or type(found[0].stmt).__name__ != "SelectStmt":
-        raise Untranslatable("it is no expression")
+        raise Untranslatable("it is not an expression")
     node = found[0].stmt
     if node.fromClause or node.whereClause or len(node.targetList or ()) != 1:
         # In PL/pgSQL `RETURN x FROM t` is an expression, too.

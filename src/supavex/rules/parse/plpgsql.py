@@ -11,10 +11,14 @@ from supavex.rules import form
 from supavex.rules.form import Constant, Expression, Kind, Scalar, Statement, Untranslatable, Variable
 from supavex.rules.parse.casts import cast, null, returned
 from supavex.rules.parse.columns import kind_named
+from supavex.rules.parse.conversions import cast_named, is_enum
+from supavex.rules.parse.exceptions import demand_alike
 from supavex.rules.parse.program import condition_of, expression_of, select_of
 from supavex.rules.parse.scope import RESERVED, Scope
 from supavex.rules.parse.selects import rows, select_outputs, selects
 
+_OF_TEXT = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_DECLARED = re.compile(r"\bDECLARE\b(.*?)\bBEGIN\b", re.IGNORECASE | re.DOTALL)
 _ASSIGNMENT = re.compile(r"\s*[\w.\"]+\s*:?=\s*(.*)\Z", re.DOTALL)
 _ERROR_LEVEL = 21
 Variables = tuple[tuple[str, Kind, Expression | None], ...]
@@ -44,10 +48,25 @@ def _readable(function: catalog.Function, scope: Scope) -> str:
     return text[: declared.start(1)] + section + text[declared.end(1) :]
 
 
+def _declared_types(function: catalog.Function) -> dict[str, str]:
+    """The types of variables, as they are written. The parser drops modifiers and names of enums."""
+    plain = _OF_TEXT.sub(lambda found: "''" if found[0].startswith("'") else " ", function.body)
+    made: dict[str, str] = {}
+    for section in _DECLARED.findall(plain):
+        for one in section.split(";"):
+            words = re.split(r":=|=|\bDEFAULT\b|\bNOT\s+NULL\b", one, flags=re.IGNORECASE)[0].split()
+            words = [word for word in words if word.upper() not in ("DECLARE", "CONSTANT")]
+            if len(words) > 1:
+                made[words[0].strip('"').lower()] = " ".join(words[1:]).lower()
+    return made
+
+
 class _Reader:
     def __init__(self, function: catalog.Function, scope: Scope, declared: Kind, datums: list[Any]) -> None:
         self.function, self.scope, self.declared, self.datums = function, scope, declared, datums
         self.variables: dict[str, Variable] = {}
+        self.types: dict[str, str] = {}
+        types = _declared_types(function)
         found = []
         parameters = {parameter.name for parameter in function.parameters} | {"found", ""}
         for datum in datums:
@@ -60,24 +79,29 @@ class _Reader:
             if name in self.variables:
                 raise Untranslatable(f"the variable {name} of two blocks")
             type_name = variable["datatype"]["PLpgSQL_type"]["typname"]
-            kind = self._kind(type_name)
+            written = types.get(name.lower(), type_name)
+            if "(" in written:
+                raise Untranslatable(f"a variable of the type {written}, which cuts, pads or rounds its values")
+            bare = written.replace('"', "")
+            self.types[name] = bare if is_enum(bare, scope.source) else self._type_name(type_name)
+            kind = kind_named(self.types[name], scope.source)
             default = variable.get("default_val")
-            begins = None if default is None else cast(self.expression(default), kind)
+            begins = None if default is None else cast_named(self.expression(default), self.types[name], scope.source)
             made = Variable(kind, True, f"{name}_" if name in RESERVED else name)
             self.variables[name] = made
             scope.variables[name] = made  # type: ignore[index]
             found.append((made.name, kind, begins))
         self.declared_variables: Variables = tuple(found)
 
-    def _kind(self, name: str) -> Kind:
+    def _type_name(self, name: str) -> str:
         if name.lower().endswith("%type"):
             table, _, column = name[:-5].replace('"', "").rpartition(".")
             schema, _, bare = table.rpartition(".")
             found = self.scope.source.table(schema, bare).source.column(column)
             if found is None:
                 raise Untranslatable(name)
-            name = found.type.name
-        return kind_named(name, self.scope.source)
+            return found.type.name
+        return name
 
     def expression(self, node: Any) -> Expression:
         return expression_of(node["PLpgSQL_expr"]["query"], self.scope)
@@ -92,6 +116,7 @@ class _Reader:
         if names != [["others"]]:
             raise Untranslatable("EXCEPTION WHEN other errors than OTHERS in PL/pgSQL")
         handled = tuple(self.statements(handlers[0].get("action", [])))
+        demand_alike(tuple(body))
         always = Constant(form.BOOLEAN, False, True)
         return [Statement("try", branches=((always, tuple(body)),), otherwise=handled)]
 
@@ -113,6 +138,8 @@ class _Reader:
         if "expr" not in content:
             raise Untranslatable("RETURN without a value")
         value = self.expression(content["expr"])
+        if is_enum(self.function.returns.lower(), self.scope.source) and not self.function.returns_set:
+            value = cast_named(value, self.function.returns, self.scope.source)
         return [Statement("return", returned(value, self.declared, returns_set=self.function.returns_set))]
 
     def _return_query(self, content: Any) -> list[Statement]:
@@ -162,12 +189,15 @@ class _Reader:
         if call is not None and type(call).__name__ == "FuncCall" and not node.fromClause:
             names = [part.sval for part in call.funcname]
             called = self.scope.source.functions(names[-2] if len(names) > 1 else "", names[-1])
-            if called and all(f.returns == "void" and "raise exception" not in f.body.lower() for f in called):
+            arguments = call.args or ()
+            if called and all(_does_nothing(f, len(arguments)) for f in called):
                 return []
-        raise Untranslatable("PERFORM in PL/pgSQL")
+        raise Untranslatable("PERFORM of a function that may raise or write")
 
     def _raise(self, content: Any) -> list[Statement]:
         if content.get("elog_level") != _ERROR_LEVEL:
+            if content.get("params") or content.get("options"):
+                raise Untranslatable("RAISE of values, which may fail")
             return []
         return [Statement("raise", name=content.get("message", "raised"))]
 
@@ -188,7 +218,9 @@ class _Reader:
             if value.kind.stands_for(kind) or (kind.name == "uuid" and value.kind.name == "clerk"):
                 kind = self._retype(name, value.kind)
             else:
-                value = cast(value, kind)
+                value = cast_named(value, self.types[name], self.scope.source)
+        elif kind.name in ("text", "number"):
+            value = cast_named(value, self.types[name], self.scope.source)
         return Statement("set", value, variable.name)
 
     def _retype(self, name: str, kind: Kind) -> Kind:
@@ -200,3 +232,27 @@ class _Reader:
             (n, kind if n == made.name else k, begins) for n, k, begins in self.declared_variables
         )
         return kind
+
+
+def _does_nothing(function: catalog.Function, given: int) -> bool:
+    """Whether a call without arguments has no effect and cannot fail: its body only gives notices or returns."""
+    from pglast.parser import ParseError, parse_plpgsql_json
+
+    if given or function.parameters or function.returns != "void" or function.denied or function.language != "plpgsql":
+        return False
+    try:
+        parsed = json.loads(parse_plpgsql_json(function.definition))[0]["PLpgSQL_function"]
+    except (ParseError, ValueError, IndexError, KeyError):
+        return False
+    block = parsed["action"]["PLpgSQL_stmt_block"]
+    return "DECLARE" not in function.body.upper() and all(map(_is_idle, block.get("body", [])))
+
+
+def _is_idle(node: Any) -> bool:
+    ((name, content),) = node.items()
+    if name == "PLpgSQL_stmt_raise":
+        return bool(content.get("elog_level", _ERROR_LEVEL) < _ERROR_LEVEL) and not content.keys() & {
+            "params",
+            "options",
+        }
+    return name == "PLpgSQL_stmt_return" and "expr" not in content

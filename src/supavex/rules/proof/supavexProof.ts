@@ -15,13 +15,15 @@ export const page = query({
   },
 });
 
-/** Those of some ids that the caller may see, by both forms of `get`. */
+/** Those of some ids that the caller may see. Throws if the two forms of `get` differ. */
 export const among = query({
   args: { table: v.string(), ids: v.array(v.string()) },
   handler: async (ctx, { table, ids }) => {
     const get = ctx.db.get as unknown as (...args: string[]) => Promise<unknown>;
     const found = await Promise.all(ids.map(async (id) => [await get(id), await get(table, id)]));
-    return ids.filter((_, at) => found[at]!.some((row) => row !== null));
+    const apart = ids.find((_, at) => (found[at]![0] === null) !== (found[at]![1] === null));
+    if (apart !== undefined) throw new Error(`get(id) and get(table, id) differ for ${apart} of ${table}`);
+    return ids.filter((_, at) => found[at]![0] !== null);
   },
 });
 

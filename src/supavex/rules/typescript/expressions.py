@@ -171,7 +171,7 @@ class Writer:
         return f"{self._use('same')}({self.value(e)}, {value})"
 
     def _is_null(self, part: Expression, *, negated: bool = False) -> str:
-        if not part.nullable:
+        if not part.nullable and not _may_throw(part):
             return "true" if negated else "false"
         if isinstance(part, Call) and part.name in ("jsonAt", "jsonAtPath"):
             return f"{self.value(part)} {'!==' if negated else '==='} undefined"
@@ -370,6 +370,11 @@ _OPPOSITE = {"=": "<>", "<>": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 def _is_condition(e: Coalesce) -> bool:
     """Whether the parts of a COALESCE of booleans are conditions, which have no plain value."""
     return not all(isinstance(part, Constant | Field | Variable | Call | Invoke | Scalar) for part in e.parts)
+
+
+def _may_throw(e: Expression) -> bool:
+    """Whether the expression is more than fields, variables and constants: its evaluation may throw."""
+    return any(isinstance(one, Call | Invoke | Scalar | Select) for one in form.parts_in(e))
 
 
 def _parts(condition: Expression | None) -> Iterable[Expression]:

@@ -192,13 +192,30 @@ const dayAfter = strict((date: string, days: number) => new Date(Date.parse(date
 const dayBefore = strict((date: string, days: number) => new Date(Date.parse(date) - days * 86_400_000).toISOString().slice(0, 10));
 
 const uuidFromText = strict((text: string) => {
-  const digits = text.trim().replace(/^\{(.*)\}$/, "$1").replaceAll("-", "").toLowerCase();
-  if (!/^[0-9a-f]{32}$/.test(digits)) throw new Error("invalid input syntax for type uuid");
+  const found = /^(?:\{((?:[0-9a-f]{4}-?){7}[0-9a-f]{4})\}|((?:[0-9a-f]{4}-?){7}[0-9a-f]{4}))$/i.exec(text);
+  if (found === null) throw new Error("invalid input syntax for type uuid");
+  const digits = (found[1] ?? found[2]!).replaceAll("-", "").toLowerCase();
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 });
 const numberFromText = strict((text: string) => {
   if (!/^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text)) throw new Error("invalid input syntax for a number");
   return Number(text);
+});
+const wholeFromText = strict((text: string, bits: number): number => {
+  if (!/^[ \t\n\v\f\r]*[+-]?\d+[ \t\n\v\f\r]*$/.test(text)) throw new Error("invalid input syntax for a whole number");
+  return withinBits(Number(text), bits);
+});
+/** A number as a whole one of some bits, rounded as PostgreSQL rounds. */
+const wholeOf = strict((value: number, bits: number): number => withinBits(Math.sign(value) * Math.round(Math.abs(value)), bits));
+function withinBits(value: number, bits: number): number {
+  const half = 2 ** (bits - 1);
+  if (!(value >= -half && value < half)) throw new Error("number out of range");
+  return value === 0 ? 0 : value;
+}
+/** A text as a label of an enum. */
+const labelOf = strict((text: string, labels: readonly string[]): string => {
+  if (!labels.includes(text)) throw new Error("invalid input value for enum");
+  return text;
 });
 const booleanFromText = strict((text: string) => {
   const word = text.trim().toLowerCase();

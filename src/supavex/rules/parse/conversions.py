@@ -1,0 +1,78 @@
+"""Casts to SQL's types by their names, where the name says more than the kind: enums, and the sizes of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from supavex.postgres.catalog import Type
+from supavex.rules import form
+from supavex.rules.form import Call, Constant, Expression, Kind, Untranslatable
+from supavex.rules.parse.casts import cast
+from supavex.rules.parse.columns import Source, kind_named
+
+_BITS = {"int2": 16, "smallint": 16, "int4": 32, "int": 32, "integer": 32, "int8": 64, "bigint": 64}
+
+
+def cast_named(given: Expression, name: str, source: Source) -> Expression:
+    """``given`` as a value of the type ``name``, which throws where PostgreSQL does. Raises :class:`Untranslatable`."""
+    kind = kind_named(name, source)
+    if isinstance(given, Constant):
+        return cast(given, kind)
+    base = name.lower().removeprefix("pg_catalog.").replace('"', "")
+    if kind.name == "array" and given.kind.name == "array":
+        _demand_elements(given.kind, kind, base, source)
+    if base == "name":
+        raise Untranslatable("a cast to name, which cuts texts")
+    if base in _BITS and given.kind.name in ("text", "json", "number", "int64"):
+        return _whole(given, kind, _BITS[base])
+    if is_enum(base, source):
+        return _label(given, base, source)
+    return cast(given, kind)
+
+
+def _demand_elements(own: Kind, kind: Kind, name: str, source: Source) -> None:
+    """Raises for an array whose elements PostgreSQL reads as another type: one of them may be none."""
+    text = own.element is not None and own.element.name == "text"
+    if text and (kind.element != form.TEXT or is_enum(name.removesuffix("[]"), source)):
+        raise Untranslatable(f"the cast of {own} to {name}")
+
+
+def _whole(given: Expression, kind: Kind, bits: int) -> Expression:
+    size = Constant(form.WHOLE_NUMBER, False, bits)
+    if given.kind.name == "text":
+        return Call(kind, given.nullable, "wholeFromText", (given, size))
+    made = cast(given, form.NUMBER if given.kind.name == "json" else kind)
+    if isinstance(given, form.Count):
+        return made
+    if given.kind.name != "json" and bits == 64:
+        return made
+    return Call(kind, made.nullable, "wholeOf", (made, size))
+
+
+def is_enum(name: str, source: Source) -> bool:
+    """Whether the project has an enum of that name."""
+    enums = (other.name.lower() for other in source.plan.catalog.others if other.kind == "enum")
+    return any(name in (enum, enum.rpartition(".")[2]) for enum in enums)
+
+
+def _label(given: Expression, name: str, source: Source) -> Expression:
+    found = {
+        one.labels for one in _types(source) if one.category == "e" and name.rpartition(".")[2] == one.base.lower()
+    }
+    if len(found) != 1 or given.kind.name != "text":
+        raise Untranslatable(f"the cast of {given.kind} to the enum {name}, whose labels no column shows")
+    (labels,) = found
+    if given.kind.labels == labels:
+        return given
+    return Call(form.TEXT, given.nullable, "labelOf", (given, Constant(_LABELS, False, list(labels))))
+
+
+_LABELS = Kind("array", element=form.TEXT)
+
+
+def _types(source: Source) -> Iterator[Type]:
+    for table in source.plan.catalog.tables:
+        for column in table.columns:
+            yield column.type
+            if column.type.element is not None:
+                yield column.type.element
