@@ -121,7 +121,7 @@ _WRONG = [
 _REFERENCES = [
     ("t.id", "v.id('a')", "", ""),
     ("t.e", "v.id('a')", "TypeDoesNotFit", "it is text, but public.a.id is integer"),
-    ("t.id", "v.array(v.id('a'))", "TypeDoesNotFit", "integer is no array"),
+    ("t.id", "v.array(v.id('a'))", "TypeDoesNotFit", "integer is not an array"),
 ]
 
 

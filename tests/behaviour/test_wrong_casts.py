@@ -155,8 +155,8 @@ def test_a_wrong_key_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The SQL of a key's text makes the ids of rows, those of their files, and a field of its own."""
     right = key_sql.key_text_sql
 
-    def wrong(key: Key, columns: Sequence[str], last: str = "") -> str:
-        return f"lower({right(key, columns, last)})"
+    def wrong(key: Key, columns: Sequence[str]) -> str:
+        return f"lower({right(key, columns)})"
 
     for module in (key_sql, make_plan):
         monkeypatch.setattr(module, "key_text_sql", wrong)

@@ -653,7 +653,7 @@ def test_an_expression_may_give_the_array(make: Make) -> None:
 @pytest.mark.parametrize(
     ("type_", "message", "hint"),
     [
-        ("uuid", "uuid is no array.", 'Make it v.id("authors").'),
+        ("uuid", "uuid is not an array.", 'Make it v.id("authors").'),
         ("text[]", "it is text, but public.authors.id is uuid.", 'sql = "authors::uuid[]".'),
     ],
 )

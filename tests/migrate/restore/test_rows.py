@@ -180,7 +180,7 @@ def test_a_refused_row_names_its_document_and_undoes_everything(server: servers.
         changed(folder, "people", lambda documents: [documents[0] | {"team": documents[0]["_id"]}])
         error = refused(folder, target)
         assert error["code"] == "CannotTakeBack"
-        assert "no document of teams" in error["message"]
+        assert "is not a document of teams" in error["message"]
         changed(folder, "teams", lambda documents: [])
         changed(folder, "people", lambda documents: documents)
         assert one(target, "SELECT count(*) FROM teams") == 0
