@@ -440,3 +440,47 @@ def _agrees(server: servers.Server, sql: str, names: list[str], translated: set[
         migrated(folder)
         findings = tried(made, database, users=2)
     assert findings.differences == []
+
+
+def test_rights_to_call_hold_for_checks_defaults_and_what_functions_run(server: servers.Server) -> None:
+    """A check throws for every write, a default where it is used, and a call in a body where it runs."""
+    sql = """
+    CREATE FUNCTION fine(t text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN t IS NOT NULL; END $$;
+    CREATE FUNCTION word() RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN 'on'; END $$;
+    CREATE FUNCTION boss() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$ BEGIN RETURN auth.uid() IS NOT NULL; END $$;
+    CREATE FUNCTION branch(t text) RETURNS boolean LANGUAGE plpgsql STABLE AS
+      $$ BEGIN IF auth.uid() IS NULL THEN RETURN t = 'on'; END IF; RETURN boss(); END $$;
+    CREATE FUNCTION not_both(t text) RETURNS boolean LANGUAGE plpgsql STABLE AS
+      $$ BEGIN RETURN NOT (t = 'none' AND boss()); END $$;
+    REVOKE EXECUTE ON FUNCTION fine(text), word(), boss() FROM PUBLIC, anon;
+    """
+    policies = ["true", "true", "branch(t)", "not_both(t)"]
+    for number, condition in enumerate(policies):
+        sql += RAISING.replace("notes", f"notes{number}") + f"CREATE POLICY p ON notes{number} USING ({condition});"
+    sql += "ALTER TABLE notes0 ADD CHECK (fine(t)); ALTER TABLE notes1 ALTER t SET DEFAULT word();"
+    sql += "GRANT EXECUTE ON FUNCTION fine(text), word(), boss() TO authenticated;"
+    with new_database(server) as database, projects.folder() as folder:
+        database.run(USERS + TEAMS + MEMBERS + sql + GRANTS)
+        made = written(folder, database)
+        assert made.rules.refused == []
+        migrated(folder)
+        findings = tried(made, database, written=["notes0", "notes1", "notes2"])
+    assert findings.differences == []
+    assert made.rules.tables["notes0"].throws == {"insert": {"anon": "rights"}, "update": {"anon": "rights"}}
+    assert made.rules.tables["notes1"].throws == made.rules.tables["notes2"].throws == {}
+    assert made.text.count('mayCall(caller, ["anon"])') >= 3
+
+
+def test_each_form_of_get_is_compared(server: servers.Server) -> None:
+    forms = {
+        "get(tableOf(db, first), first)": "Promise.resolve(null)",
+        "get(first as TableNames, second)": "Promise.resolve(null)",
+    }
+    with new_database(server) as database, projects.folder() as folder:
+        database.run(USERS + TEAMS + MEMBERS + RAISING + "CREATE POLICY p ON notes USING (true);" + GRANTS)
+        made = written(folder, database)
+        migrated(folder)
+        for form, nothing in forms.items():
+            assert made.text.count(form) == 1
+            found = tried(made, database, made.text.replace(form, nothing), written=[], users=1)
+            assert any("get" in difference.detail for difference in found.differences), form

@@ -10,6 +10,7 @@ from supavex.convex.validators import Optional
 from supavex.mapping.keys import WHOLE_ROW
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.postgres.catalog import Column, Trigger
+from supavex.rules import form
 from supavex.rules.form import Expression, Field, Untranslatable
 from supavex.rules.parse.arrangement import index_for
 from supavex.rules.parse.casts import cast
@@ -17,7 +18,7 @@ from supavex.rules.parse.columns import field_of
 from supavex.rules.parse.operators import alike
 from supavex.rules.parse.program import condition_of, expression_of
 from supavex.rules.parse.scope import Binding, Scope, Work
-from supavex.rules.policies import RuleSet
+from supavex.rules.policies import RuleSet, TableRules
 from supavex.settings.rules import ENFORCED
 
 _TOUCH = re.compile(
@@ -129,7 +130,17 @@ def constraints_of(rules: RuleSet) -> Constraints:
         if "reference" in wanted:
             _references(table, rules.plan, found)
         reader.others()
+        _add_rights(rules.tables[table.target], made)
     return found
+
+
+def _add_rights(table: TableRules, made: TableConstraints) -> None:
+    """Adds to what throws the writes of roles that may not EXECUTE what a check calls."""
+    conditions = [condition for _, condition in made.checks]
+    for one in form.parts_in(conditions):
+        for role in one.denied if isinstance(one, form.Invoke) else ():
+            for command in ("insert", "update"):
+                table.throws.setdefault(command, {}).setdefault(role, "rights")
 
 
 @dataclass(slots=True)

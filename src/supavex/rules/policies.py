@@ -288,7 +288,15 @@ def _read_by(one: object) -> set[str]:
 
 
 def _calls_in(function: Function) -> Iterator[Invoke]:
-    """The calls in the body of a function that has the rights of its caller. What it reads is refused at run time."""
+    """The calls in a function of one expression, which PostgreSQL may put in the place of its call. Other functions
+    look at the rights of their caller when they run.
+    """
+    if (
+        len(function.body) != 1
+        or function.variables
+        or any(isinstance(o, Select) for o in form.parts_in(function.body))
+    ):
+        return
     for one in form.parts_in(function.body):
         if isinstance(one, Invoke):
             yield one

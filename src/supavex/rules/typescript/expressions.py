@@ -61,6 +61,12 @@ class Writer:
         self._seen = Counter(_fields(expression))
         return self.false(expression)
 
+    def rights(self, e: Expression) -> str:
+        """A test that throws for the roles that may not EXECUTE what ``e`` calls; empty if every role may."""
+        # PostgreSQL looks at the rights of all calls in an expression before it evaluates one.
+        denied = {role for one in form.parts_in(e) if isinstance(one, Invoke) for role in one.denied}
+        return f"{self._use('mayCall')}(caller, [{', '.join(map(quoted, sorted(denied)))}])" if denied else ""
+
     # Booleans
 
     def true(self, e: Expression) -> str:
@@ -171,7 +177,8 @@ class Writer:
         return f"{self._use('same')}({self.value(e)}, {value})"
 
     def _is_null(self, part: Expression, *, negated: bool = False) -> str:
-        if not part.nullable and not _may_throw(part):
+        may_throw = any(isinstance(one, Call | Invoke | Scalar | Select) for one in form.parts_in(part))
+        if not part.nullable and not may_throw:
             return "true" if negated else "false"
         if isinstance(part, Call) and part.name in ("jsonAt", "jsonAtPath"):
             return f"{self.value(part)} {'!==' if negated else '==='} undefined"
@@ -370,11 +377,6 @@ _OPPOSITE = {"=": "<>", "<>": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 def _is_condition(e: Coalesce) -> bool:
     """Whether the parts of a COALESCE of booleans are conditions, which have no plain value."""
     return not all(isinstance(part, Constant | Field | Variable | Call | Invoke | Scalar) for part in e.parts)
-
-
-def _may_throw(e: Expression) -> bool:
-    """Whether the expression is more than fields, variables and constants: its evaluation may throw."""
-    return any(isinstance(one, Call | Invoke | Scalar | Select) for one in form.parts_in(e))
 
 
 def _parts(condition: Expression | None) -> Iterable[Expression]:

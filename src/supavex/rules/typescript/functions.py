@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from supavex.rules.form import Function, Statement
 from supavex.rules.typescript.expressions import Writer
-from supavex.rules.typescript.notation import quoted, type_of
+from supavex.rules.typescript.notation import grouped, quoted, type_of
 
 
 def function_text(function: Function, used: set[str]) -> str:
@@ -30,17 +30,18 @@ def _variables(function: Function, writer: Writer) -> list[str]:
     found = []
     for name, kind, begins in function.variables:
         value = "null" if begins is None else writer.value(begins)
+        rights = "" if begins is None else writer.rights(begins)
+        value = f"{rights} && {grouped(value)}" if rights else value
         found.append(f"let {name}: {type_of(kind)} | null | undefined = {value};")
     return found
 
 
 def _statement(statement: Statement, writer: Writer, function: Function) -> list[str]:
-    if statement.verb == "return":
+    if statement.verb in ("return", "set"):
         assert statement.value is not None
-        return [f"return {writer.value(statement.value)};"]
-    if statement.verb == "set":
-        assert statement.value is not None
-        return [f"{statement.name} = {writer.value(statement.value)};"]
+        rights = writer.rights(statement.value)
+        text = f"{'return' if statement.verb == 'return' else f'{statement.name} ='} {writer.value(statement.value)};"
+        return [f"{rights};", text] if rights else [text]
     if statement.verb == "raise":
         return [f'throw new ConvexError({{ code: "raised", message: {quoted(statement.name)} }});']
     if statement.verb == "try":
@@ -50,7 +51,8 @@ def _statement(statement: Statement, writer: Writer, function: Function) -> list
     lines: list[str] = []
     for number, (test, body) in enumerate(statement.branches):
         word = "if" if number == 0 else "} else if"
-        condition = writer.true(test)
+        rights, condition = writer.rights(test), writer.true(test)
+        condition = f"{rights} && {grouped(condition)}" if rights else condition
         lines.append(f"{word} ({condition}) {{")
         lines += [f"  {line}" for inner in body for line in _statement(inner, writer, function)]
     if statement.otherwise:

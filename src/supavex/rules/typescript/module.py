@@ -207,6 +207,8 @@ def _constraints(name: str, own: TableConstraints, writer: Writer) -> str:
             text = writer.value(value)
             # A field that takes no null is absent where the default is NULL.
             text = f"{grouped(text)} ?? undefined" if value.nullable and field not in own.nulls else text
+            rights = writer.rights(value)
+            text = f"{rights} && ({text})" if rights else text
             lines.append(f"      {key(field)}: {_arrow_of_caller(text)},")
         lines.append("    },")
     if own.touched:

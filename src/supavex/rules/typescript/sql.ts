@@ -141,6 +141,11 @@ const matches = strict((text: string, pattern: string) => new RegExp(pattern, "u
 function unsetParameter(name: string): string | null {
   throw new ConvexError({ code: "setting", message: `unrecognized configuration parameter "${name}"` });
 }
+/** True; throws for a role that may not EXECUTE what the expression behind it calls. */
+function mayCall(caller: Caller, denied: string[]): true {
+  if (denied.includes(caller.role)) throw new ConvexError({ code: "rights", message: "permission denied for function" });
+  return true;
+}
 const nullIf = <V>(value: V, other: unknown): V | null => (same(value, other) ? null : value);
 
 const plus = strict((a: number, b: number) => a + b);
