@@ -51,7 +51,8 @@ def _statement(statement: Statement, writer: Writer, function: Function) -> list
     lines: list[str] = []
     for number, (test, body) in enumerate(statement.branches):
         word = "if" if number == 0 else "} else if"
-        rights, condition = writer.rights(test), writer.true(test)
+        condition = writer.true(test)
+        rights = writer.rights(test)
         condition = f"{rights} && {grouped(condition)}" if rights else condition
         lines.append(f"{word} ({condition}) {{")
         lines += [f"  {line}" for inner in body for line in _statement(inner, writer, function)]
