@@ -93,7 +93,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             continue
         kept.append(item)
         if config.getoption("--quick"):
-            with_examples(item, lambda own: min(QUICK_EXAMPLES, own))
+            with_examples(item, quick_examples)
         elif settings.get_current_profile_name() == "explore":
             with_examples(item, lambda own: EXPLORE_FACTOR * own)
     if len(kept) < len(items):
@@ -162,6 +162,11 @@ def named_in(called: Any) -> Iterator[Any]:
 def folder_of(item: pytest.Item) -> str:
     """The room of tests that an item lies in: ``tests/deployment/functions``."""
     return item.path.relative_to(item.config.rootpath).parent.as_posix()
+
+
+def quick_examples(own: int) -> int:
+    """The examples that ``--quick`` tries of a property with ``own`` ones."""
+    return min(QUICK_EXAMPLES, own)
 
 
 def with_examples(item: pytest.Item, count: Callable[[int], int]) -> None:

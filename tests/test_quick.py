@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests import projects
 from tests.browser.chromium import chromium
-from tests.conftest import QUICK_EXAMPLES, needs_of_call, with_few_examples
+from tests.conftest import QUICK_EXAMPLES, needs_of_call, quick_examples, with_examples
 from tests.official.node import missing
 from tests.official.served import Served, served_app
 
@@ -70,6 +70,6 @@ def test_a_property_is_tried_with_few_examples(asked: int, tried: int) -> None:
     def holds(number: int) -> None:
         seen.append(number)
 
-    with_few_examples(SimpleNamespace(obj=holds))  # type: ignore[arg-type]
+    with_examples(SimpleNamespace(obj=holds), quick_examples)  # type: ignore[arg-type]
     holds()
     assert len(seen) == tried
