@@ -110,7 +110,8 @@ def _aliased(name: str, aliases: set[str]) -> bool:
 
 
 def _range(text: str) -> str:
-    return "*" if ":" in text else text
+    """The version to install of the registry's: of a package of another name, too, and any for a folder or address."""
+    return "*" if ":" in text and not text.startswith("npm:") else text
 
 
 def install(folder: Path, packages: Mapping[str, str], *, module: bool = True) -> None:

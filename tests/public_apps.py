@@ -103,7 +103,7 @@ def try_app(name: str, checkout: Path, packed: Path, app: Path) -> Report:
 
 
 def _value(name: str) -> str:
-    where = any(word in name.upper() for word in ("URL", "DOMAIN", "ISSUER", "HOST", "ORIGIN"))
+    where = any(word in name.upper() for word in ("URL", "DOMAIN", "ISSUER", "HOST", "ORIGIN", "ENDPOINT"))
     return f"https://{name.lower().replace('_', '-')}.example.com" if where else f"made-up-{name.lower()}"
 
 

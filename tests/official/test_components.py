@@ -178,6 +178,15 @@ def test_a_component_asks_for_nothing_that_is_the_apps(guarded: Deployment):
     assert notes(guarded) == ["of the app", "of the app"]
 
 
+def test_a_components_process_has_no_module_but_its_own(guarded: Deployment):
+    """Its code finds them where ``Map.prototype.get`` is not JavaScript's own any more."""
+    found = guarded.run("guarded:listed")
+    assert isinstance(found, dict) and found["found"] is True
+    there = [str(name).partition("/") for name in found["there"]]
+    assert {"lib.js", "hostile.js"} <= {name for _, _, name in there}
+    assert len({prefix for prefix, _, _ in there}) == 1 and not any("guarded" in name for _, _, name in there)
+
+
 def test_a_call_takes_a_process_for_each_component_that_is_in_it(guarded: Deployment):
     """One for the app and one for the component; the app's own functions run where their caller does."""
     runners = guarded.functions._runners

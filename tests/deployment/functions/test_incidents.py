@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from supavex.convex.values import InvalidValue
 from supavex.deployment.database.commits import Conflict
-from supavex.deployment.functions import operations
+from supavex.deployment.functions import actions, operations, storage
 from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.identity import ADMIN
 from supavex.deployment.functions.outcome import Failure, failure_of
@@ -36,12 +36,12 @@ class Odd(Exception):
 
 
 @pytest.fixture
-def breaking(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def breaking(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes an operation raise what nobody expects."""
 
-    def breaks(operation: str) -> None:
+    def breaks(operation: str, kind: type[Exception] = Odd) -> None:
         def raises(frame: Frame, arguments: dict[str, Any]) -> str:
-            raise Odd("with the secret s3cr3t")
+            raise kind("with the secret s3cr3t")
 
         monkeypatch.setitem(operations.OPERATIONS, operation, raises)
 
@@ -55,11 +55,13 @@ def states(app: App) -> list[str]:
 # What nobody foresaw
 
 
+@pytest.mark.parametrize("kind", [Odd, KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError])
 @pytest.mark.parametrize("path", ["raw:queried", "raw:asked", "raw:acted"])
 def test_it_fails_the_call_and_is_logged(
-    app: App, breaking: Callable[[str], None], caplog: pytest.LogCaptureFixture, path: str
+    app: App, breaking: Callable[..., None], caplog: pytest.LogCaptureFixture, path: str, kind: type[Exception]
 ):
-    breaking("1.0/count")
+    """What arguments of another form raise, too, where it is not about the arguments."""
+    breaking("1.0/count", kind)
     told = list[str]()
     app.functions.listeners.append(lambda outcome: told.append(outcome.error if outcome.failure else ""))
     failure = app.outcome(path, {"operation": "1.0/count", "text": "{}"}).failure
@@ -70,6 +72,35 @@ def test_it_fails_the_call_and_is_logged(
     assert number in record.getMessage() and record.exc_info is not None
     assert number in told[0]
     assert app.run("reading:all", table="rows") == [], "the next call is as any other"
+
+
+@pytest.mark.parametrize(
+    ("path", "operation", "arguments", "broken"),
+    [
+        ("raw:asked", "1.0/storageGet", {"storageId": "x"}, "load_in_mutation"),
+        ("raw:acted", "1.0/storageGet", {"storageId": "x"}, "load"),
+        ("raw:acted", "1.0/storageStore", {"blob": ""}, "store"),
+    ],
+)
+def test_faults_of_files_are_not_the_functions(
+    app: App, monkeypatch: pytest.MonkeyPatch, path: str, operation: str, arguments: dict[str, Any], broken: str
+):
+    def raises(*_: object) -> None:
+        raise KeyError("s3cr3t")
+
+    monkeypatch.setattr(storage, broken, raises)
+    failure = app.outcome(path, {"operation": operation, "text": json.dumps(arguments)}).failure
+    assert failure is not None and SAID in failure.message and "s3cr3t" not in failure.message
+
+
+def test_a_fault_of_a_vector_search_is_not_the_functions(app: App, monkeypatch: pytest.MonkeyPatch):
+    def raises(*_: object) -> None:
+        raise TypeError
+
+    monkeypatch.setattr(actions, "vector_search", raises)
+    text = '{"query": {"indexName": "rows.x", "vector": [1], "limit": 1}}'
+    failure = app.outcome("raw:acted", {"operation": "1.0/actions/vectorSearch", "text": text}).failure
+    assert failure is not None and SAID in failure.message
 
 
 def test_a_commit_that_fails_fails_the_call(app: App, monkeypatch: pytest.MonkeyPatch):
@@ -85,7 +116,7 @@ def test_a_commit_that_fails_fails_the_call(app: App, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("name", ["job", "jobAction"])
-def test_a_job_that_fails_so_is_failed_also_after_a_restart(app: App, breaking: Callable[[str], None], name: str):
+def test_a_job_that_fails_so_is_failed_also_after_a_restart(app: App, breaking: Callable[..., None], name: str):
     breaking("1.0/count")
     app.run("raw:later", name=name, operation="1.0/count", text="{}")
     runs = list[str]()

@@ -19,8 +19,8 @@ def runners() -> Iterator[Runners]:
     found.close()
 
 
-def taken(runners: Runners, held: int = 0) -> Runner:
-    runner = runners.take(MODULES, held=held)
+def taken(runners: Runners, held: int = 0, modules: Modules = MODULES) -> Runner:
+    runner = runners.take(modules, held=held)
     runner.ready()
     return runner
 
@@ -56,3 +56,17 @@ def test_a_push_forgets_how_many_processes_the_calls_of_the_last_one_held(runner
     for one in (old, new):
         runners.give(MODULES, one)
     assert runners._idle == [] and old.broken and new.broken
+
+
+def test_each_definition_has_processes_of_its_own(runners: Runners, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    parts = [Modules("a push", [], definition=name) for name in ("", "a", "b")]
+    first = [taken(runners, modules=part) for part in parts]
+    for part, one in zip(parts, first, strict=True):
+        runners.give(part, one)
+    assert runners._idle == first, "one of each stays, and calls start no process"
+    assert [taken(runners, modules=part) for part in parts] == first
+    second = [taken(runners, modules=parts[0]) for _ in range(3)]
+    for part, one in [*zip(parts, first, strict=True), *((parts[0], one) for one in second)]:
+        runners.give(part, one)
+    assert runners._idle == [*first[1:], second[-1]], "those that are used last, and one of each"

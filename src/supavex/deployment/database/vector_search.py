@@ -35,11 +35,25 @@ class Near:
     score: float
 
 
-def vector_search(snapshot: Snapshot, query: dict[str, Any]) -> list[Near]:
-    """The nearest documents for a query's JSON, the nearest first. Raises Convex's errors."""
-    name = str(query["indexName"])
-    vector, limit = _vector(query["vector"]), _limit(query.get("limit"))
-    conditions = _conditions(query.get("expressions"))
+@dataclass(frozen=True, slots=True)
+class VectorQuery:
+    """A vector search. ``index``: ``table.index``. ``conditions``: by field, the bytes of the allowed values."""
+
+    index: str
+    vector: list[float]
+    limit: int
+    conditions: dict[str, set[bytes]]
+
+    @classmethod
+    def parsed(cls, query: dict[str, Any]) -> VectorQuery:
+        """The search of a query's JSON. Raises Convex's errors, and Python's for JSON of another form."""
+        vector, limit = _vector(query["vector"]), _limit(query.get("limit"))
+        return cls(str(query["indexName"]), vector, limit, _conditions(query.get("expressions")))
+
+
+def vector_search(snapshot: Snapshot, query: VectorQuery) -> list[Near]:
+    """The nearest documents, the nearest first. Raises Convex's errors."""
+    name, vector, limit, conditions = query.index, query.vector, query.limit, query.conditions
     table_name, _, index_name = name.partition(".")
     table = snapshot.catalog.tables.get(table_name)
     if table is None:

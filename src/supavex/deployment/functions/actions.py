@@ -14,12 +14,11 @@ from typing import Any
 from supavex.deployment.database.components import APP, Component
 from supavex.deployment.database.engine import Snapshot
 from supavex.deployment.database.transaction import Transaction
-from supavex.deployment.database.vector_search import vector_search
+from supavex.deployment.database.vector_search import VectorQuery, vector_search
 from supavex.deployment.functions import scheduling, storage
 from supavex.deployment.functions.app import App, Function, canonical
 from supavex.deployment.functions.call import (
     TOO_NESTED,
-    Arguments,
     Call,
     check_arguments,
     checked,
@@ -32,7 +31,7 @@ from supavex.deployment.functions.outcome import Failure, Outcome, failure_of, l
 from supavex.deployment.functions.references import named
 from supavex.deployment.functions.routing import routed
 from supavex.deployment.functions.running import ACTION_CPU_SECONDS, TransactionFunctions
-from supavex.deployment.functions.syscalls import Frame, parsed, understood
+from supavex.deployment.functions.syscalls import Arguments, Frame, parsed, understood
 from supavex.deployment.runtime.runner import Runner, RunnerLost
 from supavex.errors import SupavexError
 
@@ -102,7 +101,8 @@ def run_http_action(
             if found is None:
                 raise NoRouter
             component, path = found
-            start = functions.start_request(app, replace(_ROUTER, component=component), call, snapshot)
+            router = replace(_ROUTER, component=component)
+            start = functions.start_request(app, router, call, snapshot)
         start["http"] = {
             "method": request.method,
             "url": request.url,
@@ -112,7 +112,7 @@ def run_http_action(
         }
         outcome.component = component.path
         call.identity = passed_on(identity, component.path, component.path)
-        with functions.runner(app) as runner:
+        with functions.runner(app, router) as runner:
             run = _ActionRun(functions, action, app, runner, call, outcome, component, exchange)
             outcome.value = run.until_done(start)
     return outcome
@@ -208,8 +208,7 @@ class _ActionRun:
     def _settled(self, call_id: int, operation: str, payload: str) -> list[Any]:
         """The instruction that settles an operation."""
         try:
-            with understood(operation):
-                return ["settle", call_id, True, self._answer(operation, parsed(payload))]
+            return ["settle", call_id, True, self._answer(operation, payload)]
         except SupavexError as error:
             return ["settle", call_id, False, {"message": error.message}]
         except RecursionError:
@@ -217,8 +216,8 @@ class _ActionRun:
         except Failure as failure:
             return ["settle", call_id, False, failure.thrown()]
 
-    def _answer(self, operation: str, arguments: Arguments) -> str:
-        kind = operation.rpartition("/")[2]
+    def _answer(self, operation: str, payload: str) -> str:
+        kind, arguments = operation.rpartition("/")[2], parsed(operation, payload)
         if self.exchange is not None and operation.startswith("http/"):
             return self.exchange(operation, arguments)
         if operation.startswith("1.0/actions/") and kind in ("query", "mutation", "action"):
@@ -228,16 +227,19 @@ class _ActionRun:
         found = _WRITING.get(operation)
         if found is not None:
             return self._written(found, arguments)
-        with self.functions.engine.snapshot() as snapshot:
-            if operation == "1.0/actions/vectorSearch":
+        if operation == "1.0/actions/vectorSearch":
+            with understood(operation):
+                query = VectorQuery.parsed(arguments["query"])
+            with self.functions.engine.snapshot() as snapshot:
                 seen = Snapshot(snapshot.connection, snapshot.catalog.of(self.component.id), snapshot.ts)
-                nearest = vector_search(seen, arguments["query"])
-                return json.dumps({"results": [{"_id": near.id, "_score": near.score} for near in nearest]})
+                nearest = vector_search(seen, query)
+            return json.dumps({"results": [{"_id": near.id, "_score": near.score} for near in nearest]})
+        with self.functions.engine.snapshot() as snapshot:
             frame = self._frame(self.functions.engine.begin(snapshot), "action")
             with frame.transaction.within(self.component.id):
                 if operation == "1.0/storageGet":
                     return storage.load(self.functions.engine.files, frame.transaction, arguments)
-                return answer(frame, operation, json.dumps(arguments))
+                return answer(frame, operation, payload)
 
     def _frame(self, transaction: Transaction, kind: str) -> Frame:
         return Frame(
@@ -255,7 +257,8 @@ class _ActionRun:
     def _called(self, kind: str, arguments: Arguments) -> str:
         """The result of ``ctx.runQuery``, ``ctx.runMutation`` or ``ctx.runAction`` as JSON."""
         args = arguments.get("args", {})
-        args = args[0] if isinstance(args, list) else args
+        if isinstance(args, list):
+            args = args[0] if args else {}
         path, component = named(self.app, self.component, arguments)
         identity = passed_on(self.call.identity, self.component.path, component)
         call = Call(path, args, identity, internal=True, scheduled=self.call.scheduled, component=component)

@@ -6,7 +6,6 @@ import json
 import re
 import sqlite3
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Literal
 
 from supavex.convex.schema_json import validator_from_json
@@ -68,7 +67,7 @@ class App:
             "SELECT definition, path, source, source_map, environment FROM modules ORDER BY definition, path"
         )
         self._modules = {
-            module_prefix(definition) + path: (source, source_map, environment)
+            module_prefix(definition) + path: (definition, source, source_map, environment)
             for definition, path, source, source_map, environment in rows
         }
         #: The app and its mounted components, by path.
@@ -92,6 +91,7 @@ class App:
                         key = (component.path, module, function.name)
                         self.functions[key] = replace(function, component=component)
         self._maps: dict[str, SourceMap | None] = {}
+        self._scripts: dict[tuple[str, bool], list[str]] = {}
         #: Time (milliseconds) and random state (four words of 32 bits) while its modules are evaluated, equal in each
         #: process.
         self.imported = _imported(connection)
@@ -107,22 +107,20 @@ class App:
         components = connection.execute("SELECT * FROM components ORDER BY path")
         return (*modules, *components, _http_prefix(connection))
 
-    @cached_property
-    def scripts(self) -> list[str]:
-        """The modules as a process loads them, without those for Node."""
-        return self._scripts(node=False)
+    def scripts(self, definition: str = "", *, node: bool = False) -> list[str]:
+        """The modules of one definition as a process loads them. ``node``: those of files with ``"use node"``.
 
-    @cached_property
-    def node_scripts(self) -> list[str]:
-        """The modules of files with ``"use node"``."""
-        return self._scripts(node=True)
-
-    def _scripts(self, *, node: bool) -> list[str]:
-        return [
-            link(path, source).script()
-            for path, (source, _, environment) in self._modules.items()
-            if (environment == "node") == node
-        ]
+        A component's process has no module of the app or of another component, so its code can reach none.
+        """
+        found = self._scripts.get((definition, node))
+        if found is None:
+            found = [
+                link(path, source).script()
+                for path, (owner, source, _, environment) in self._modules.items()
+                if owner == definition and (environment == "node") == node
+            ]
+            self._scripts[definition, node] = found
+        return found
 
     def find(self, path: str, component: str = "") -> Function | None:
         """The function of a path: ``messages:list``, ``messages.js:list``; ``messages`` for its default export.
@@ -138,7 +136,7 @@ class App:
     def source_map(self, module: str) -> SourceMap | None:
         """A module's source map; None if it has no valid one."""
         if module not in self._maps:
-            text = self._modules.get(module, ("", None, ""))[1]
+            text = self._modules.get(module, ("", "", None, ""))[2]
             self._maps[module] = None if text is None else SourceMap.parse(text)
         return self._maps[module]
 

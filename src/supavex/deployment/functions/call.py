@@ -26,7 +26,6 @@ from supavex.deployment.functions.outcome import Failure
 
 MAX_ARGUMENT_BYTES = MAX_RESULT_BYTES = 16 << 20
 TOO_NESTED = f"Value is too nested (more than {MAX_VALUE_NESTING} levels deep)"
-Arguments = dict[str, Any]
 
 
 @dataclass(slots=True)

@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 from supavex.deployment.functions.actions import HttpRequest, run_action, run_http_action
 from supavex.deployment.functions.app import Kind, canonical
-from supavex.deployment.functions.call import Arguments, Call
+from supavex.deployment.functions.call import Call
 from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.incidents import recorded
 from supavex.deployment.functions.outcome import Outcome
 from supavex.deployment.functions.running import TransactionFunctions
+from supavex.deployment.functions.syscalls import Arguments
 
 
 class Functions(TransactionFunctions):

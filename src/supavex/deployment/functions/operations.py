@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from supavex.deployment.functions import scheduling, storage, syscalls
-from supavex.deployment.functions.syscalls import Arguments, Frame, parsed, understood
+from supavex.deployment.functions.syscalls import Arguments, Frame, parsed
 from supavex.errors import SupavexError
 
 #: The functions that answer operations: from a frame and parsed arguments to JSON text.
@@ -44,5 +44,4 @@ def answer(frame: Frame, operation: str, text: str) -> str:
         raise SupavexError(
             "NotSupportedHere", "Not supported here: `db.vars.commitTs`, the time of a commit in a value."
         )
-    with understood(operation):
-        return found(frame, parsed(text))
+    return found(frame, parsed(operation, text))

@@ -34,7 +34,7 @@ class Leased:
 
     def __enter__(self) -> Runner:
         if self._node:
-            self.runner = Runner(self._modules.scripts, self._modules.hosts, node=True)
+            self.runner = Runner(self._modules, node=True)
             self.runner.begin()
         else:
             self.runner = self._runners.take(self._modules, self._purpose, self._held)

@@ -31,7 +31,7 @@ def named(app: App, caller: Component, arguments: dict[str, Any]) -> tuple[str, 
         return _of_handle(app, handle.removeprefix(_HANDLE))
     if isinstance(reference, str):
         return _referenced(app, caller, reference)
-    raise ValueError("a function is named by its name, a handle or a reference")
+    raise SupavexError("InvalidReference", "A function is named by its name, a handle or a reference")
 
 
 def handle_of(app: App, function: Function) -> str:

@@ -27,7 +27,6 @@ from supavex.deployment.functions import storage
 from supavex.deployment.functions.app import App, Function, Kind, canonical
 from supavex.deployment.functions.call import (
     TOO_NESTED,
-    Arguments,
     Call,
     check_arguments,
     checked,
@@ -39,7 +38,7 @@ from supavex.deployment.functions.outcome import Failure, Outcome, conflict_fail
 from supavex.deployment.functions.outgoing import permitted
 from supavex.deployment.functions.processes import Leased, Processes
 from supavex.deployment.functions.references import named
-from supavex.deployment.functions.syscalls import Frame, Services, parsed, understood
+from supavex.deployment.functions.syscalls import Arguments, Frame, Services, parsed, understood
 from supavex.deployment.functions.turns import Turns
 from supavex.deployment.runtime.runner import AT_ONCE, Modules, Runner, RunnerLost, Runners
 from supavex.errors import SupavexError
@@ -210,14 +209,16 @@ class TransactionFunctions:
             with self.runner(app, function) as runner:
                 outcome.value = TransactionRun(self, app, transaction, call, outcome).outermost(function, runner)
 
-    def _modules(self, app: App, *, node: bool = False) -> Modules:
-        scripts = app.node_scripts if node else app.scripts
-        return Modules(app.version, scripts, permitted(self.services.fetch_hosts))
+    def _modules(self, app: App, definition: str = "", *, node: bool = False) -> Modules:
+        scripts = app.scripts(definition, node=node)
+        return Modules(app.version, scripts, permitted(self.services.fetch_hosts), definition)
 
     def runner(self, app: App, function: Function | None = None, held: int = 0) -> Leased:
         """A process for one call, given back when the block ends. ``held``: the number that the call holds already."""
-        node = function is not None and function.node
-        return Leased(self._runners, self._modules(app, node=node), function, held)
+        if function is None:
+            return Leased(self._runners, self._modules(app), None, held)
+        modules = self._modules(app, function.component.definition, node=function.node)
+        return Leased(self._runners, modules, function, held)
 
     def start_request(self, app: App, function: Function, call: Call, snapshot: Snapshot) -> dict[str, Any]:
         """The description of a function for the process that runs it."""
@@ -334,9 +335,8 @@ class TransactionRun:
             if operation == "1.0/runUdf":
                 return ["settle", call_id, True, self._nested(frame, operation, payload)]
             if operation == "1.0/storageGet":
-                with understood(operation):
-                    files = self.functions.engine.files
-                    return ["settle", call_id, True, storage.load_in_mutation(files, frame, parsed(payload))]
+                arguments, files = parsed(operation, payload), self.functions.engine.files
+                return ["settle", call_id, True, storage.load_in_mutation(files, frame, arguments)]
             answered = answer(frame, operation, payload)
             while frame.warnings:
                 self.outcome.add_log("WARN", [frame.warnings.pop(0)])
@@ -370,9 +370,8 @@ class TransactionRun:
 
         Only an error of reading the arguments is about the arguments: an unforeseen exception fails the whole call.
         """
-        with understood(operation):
-            arguments = parsed(payload)
-            call, kind, stale = self._asked(frame, arguments)
+        arguments = parsed(operation, payload)
+        call, kind, stale = self._asked(frame, arguments)
         function = checked(self.app, call, kind)
         with self.transaction.within(function.component.id):
             check_arguments(function, call.args, self.transaction)

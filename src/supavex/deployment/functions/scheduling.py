@@ -48,7 +48,8 @@ def scheduled(transaction: Transaction, frame: Frame, arguments: Arguments) -> s
     if function is None:
         raise _missing(frame, path, component)
     args = arguments.get("args", {})
-    args = args[0] if isinstance(args, list) else args
+    if isinstance(args, list):
+        args = args[0] if args else {}
     given = [argument_value(function, args)]
     transaction.usage.schedules(size(given))
     document: Document = {

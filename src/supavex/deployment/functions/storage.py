@@ -16,7 +16,7 @@ from supavex.deployment.database.commits import FILES
 from supavex.deployment.database.engine import Engine
 from supavex.deployment.database.stored_files import Files, NewFile, checked_type
 from supavex.deployment.database.transaction import Transaction
-from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, writable
+from supavex.deployment.functions.syscalls import Arguments, Frame, invalid, understood, writable
 from supavex.errors import SupavexError
 from supavex.files import owner_only
 
@@ -98,7 +98,8 @@ def remove(transaction: Transaction, arguments: Arguments) -> None:
 
 def _checked(arguments: Arguments) -> tuple[bytes, str | None]:
     """A file's bytes and type. Raises if their digest differs from the given one."""
-    data = base64.b64decode(arguments["blob"])
+    with understood(arguments.operation):
+        data = base64.b64decode(arguments["blob"])
     wanted, digest = arguments.get("sha256"), hashlib.sha256(data)
     if wanted is not None and wanted not in (digest.hexdigest(), _base64(digest.digest())):
         message = f"Sha256 mismatch. Expected: {str(wanted)[:100]} Actual: {_base64(digest.digest())}"

@@ -7,7 +7,7 @@ text. Errors are thrown in the function, with Convex's messages.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -29,7 +29,30 @@ from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.references import handle_of, named
 from supavex.errors import SupavexError
 
-Arguments = dict[str, Any]
+
+class Arguments(dict[str, Any]):
+    """The parsed arguments of an operation. A field that is missing or of another type is told to the function."""
+
+    def __init__(self, operation: str, fields: Mapping[str, Any]) -> None:
+        super().__init__(fields)
+        self.operation = operation
+
+    def __missing__(self, name: str) -> Any:
+        raise malformed(self.operation, f"missing field `{name}`")
+
+    def text(self, name: str) -> str:
+        """A field that is a text."""
+        value = self[name]
+        if not isinstance(value, str):
+            raise malformed(self.operation)
+        return value
+
+    def whole(self, name: str) -> int:
+        """A field that is a whole number."""
+        value = self[name]
+        if type(value) is not int:
+            raise malformed(self.operation)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +108,32 @@ class Frame:
                 query.read(self.transaction, count, end=end)
 
 
-def parsed(text: str) -> Arguments:
-    """The arguments of an operation. Raises :class:`ValueError` for JSON that Convex's client never sends."""
-    data = parse_strict(text)
-    if not isinstance(data, dict):
-        raise ValueError("no object")
-    return data
+def parsed(operation: str, text: str) -> Arguments:
+    """The arguments of an operation. Raises :class:`SupavexError` for JSON that Convex's client never sends."""
+    with understood(operation):
+        data = parse_strict(text)
+        if not isinstance(data, dict):
+            raise ValueError("no object")
+    return Arguments(operation, data)
 
 
 @contextmanager
 def understood(operation: str) -> Iterator[None]:
-    """Raises :class:`SupavexError` for arguments that Convex's client never sends."""
+    """Raises :class:`SupavexError` for arguments that Convex's client never sends.
+
+    The block only reads arguments. An exception of anything else is not about them, and is an incident.
+    """
     try:
         yield
     except KeyError as error:
-        name = operation.rpartition("/")[2]
-        raise SupavexError(
-            "InvalidArgument", f"Invalid arguments for `{name}`: missing field `{error.args[0]}`"
-        ) from None
+        raise malformed(operation, f"missing field `{error.args[0]}`") from None
     except (TypeError, AttributeError, IndexError, ValueError, ArithmeticError):
-        name = operation.rpartition("/")[2]
-        raise SupavexError("InvalidArgument", f"Invalid arguments for `{name}`: they are not of its form") from None
+        raise malformed(operation) from None
+
+
+def malformed(operation: str, cause: str = "they are not of its form") -> SupavexError:
+    """The error for an operation's arguments of another form than Convex's client sends."""
+    return SupavexError("InvalidArgument", f"Invalid arguments for `{operation.rpartition('/')[2]}`: {cause}")
 
 
 def invalid(name: str, method: str, cause: str) -> SupavexError:
@@ -118,9 +146,11 @@ def invalid(name: str, method: str, cause: str) -> SupavexError:
 
 def query_next(frame: Frame, arguments: Arguments) -> str:
     """The next documents of a query that the function iterates over."""
-    id_ = arguments["queryId"]
+    id_ = arguments.whole("queryId")
     if "query" in arguments:
-        frame.queries[id_] = OpenQuery(_plan(frame, arguments["query"]), growing=frame.kind != "mutation")
+        frame.queries[id_] = OpenQuery(_plan(frame, arguments), growing=frame.kind != "mutation")
+    elif id_ not in frame.queries:
+        raise SupavexError("NoSuchQuery", "in-progress query not found")
     items, ended = frame.queries[id_].batch(frame.transaction)
     return json.dumps({"items": items, "ended": ended})
 
@@ -130,10 +160,12 @@ def _table_name(query: Any) -> str:
     return str(source.get("tableName") or str(source.get("indexName", "")).partition(".")[0])
 
 
-def _plan(frame: Frame, query: Any) -> QueryPlan | SearchPlan:
-    """A query's plan. It includes tables that this transaction is about to make."""
+def _plan(frame: Frame, arguments: Arguments) -> QueryPlan | SearchPlan:
+    """The plan of the field ``query``. It includes tables that this transaction is about to make."""
+    query = arguments["query"]
     frame.transaction.table(_table_name(query))
-    plan = plan_query(query, frame.transaction.catalog)
+    with understood(arguments.operation):
+        plan = plan_query(query, frame.transaction.catalog)
     if isinstance(plan, SearchPlan):
         return plan
     new = frame.transaction.new_table(plan.name)
@@ -145,7 +177,7 @@ def get(frame: Frame, arguments: Arguments) -> str:
     system = arguments.get("isSystem") is True
     method = "db.system.get" if system else "db.get"
     try:
-        number, internal_id = decode_id(arguments["id"])
+        number, internal_id = decode_id(arguments.text("id"))
     except InvalidId as error:
         raise invalid("id", method, f"Unable to decode ID: {error.message}") from None
     table = frame.transaction.table_of(number)
@@ -193,7 +225,7 @@ def query_page(frame: Frame, arguments: Arguments) -> str:
         message = "paginate() is only supported in the app. "
         more = "Learn more at https://docs.convex.dev/components/authoring#pagination"
         raise SupavexError("PaginationUnsupportedInComponents", message + more)
-    plan = _plan(frame, arguments["query"])
+    plan = _plan(frame, arguments)
     wanted = PageWanted(cursor, end if end is not None else frame.journal, int(size), *limits)
     page = read_page(frame.transaction, plan, wanted)
     frame.next_journal = page.cursor
@@ -243,7 +275,7 @@ def insert(frame: Frame, arguments: Arguments) -> str:
 def _named(frame: Frame, arguments: Arguments, method: str) -> tuple[StoredTable, bytes]:
     """The table and the internal id of a write."""
     try:
-        number, internal_id = decode_id(arguments["id"])
+        number, internal_id = decode_id(arguments.text("id"))
     except InvalidId as error:
         raise invalid("id", method, f"Unable to decode ID: {error.message}") from None
     table = frame.transaction.table_of(number)

@@ -21,19 +21,6 @@
     }
     return parts.join("/");
   };
-  // The prefix of a component's modules; empty for the app's. No methods here: a function may have changed them.
-  const prefixOf = (path) => {
-    let prefix = "";
-    if (path[0] !== "@") return prefix;
-    for (let at = 0; at < path.length && path[at] !== "/"; at++) prefix += path[at];
-    return prefix;
-  };
-  // A running component loads no modules but its own, and the app loads none of a component's.
-  const within = (path, from) => {
-    if (prefixOf(path) !== prefixOf(from)) throw new Error(`Could not find the module ${path}.`);
-    return path;
-  };
-
   // A set of instances. Their code reaches the deployment through `Convex`; `mayLoad` throws if `import()` is
   // refused.
   own.instances = (Convex, mayLoad = () => {}) => {
@@ -71,7 +58,7 @@
         mayLoad();
         const relative = String(name).startsWith(".");
         if (!relative && own.node !== null) return await own.node.load(`node:${String(name).replace(/^node:/, "")}`);
-        return await whole(within(`${resolved(path, String(name))}`, path));
+        return await whole(resolved(path, String(name)));
       };
       // In Convex's form, and only at the first use.
       Object.defineProperty(loaded, "meta", { get: () => { throw new Error("import.meta unsupported"); } });

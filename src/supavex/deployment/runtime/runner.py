@@ -58,17 +58,33 @@ class RunnerLost(Exception):
         return str(self.args[0])
 
 
-class Runner:
-    """A process with the modules of one push. One run at a time uses it.
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """The pushed modules of a process: those of the app or of one component's definition, in the push ``version``.
 
-    ``hosts``: those that an action may fetch from. ``node``: the modules are those of files with ``"use node"``; such a
-    process runs one action.
+    ``hosts``: those that actions may fetch from. ``definition``: the definition's path; empty for the app.
     """
 
-    def __init__(self, scripts: Sequence[str], hosts: Collection[str] = (), *, node: bool = False) -> None:
+    version: object
+    scripts: Sequence[str] = field(compare=False)
+    hosts: Collection[str] = ()
+    definition: str = ""
+
+    def same_push(self, other: Modules | None) -> bool:
+        """Whether both are of one push, with the same hosts."""
+        return other is not None and (self.version, self.hosts) == (other.version, other.hosts)
+
+
+class Runner:
+    """A process with ``modules``. One run at a time uses it.
+
+    ``node``: the modules are those of files with ``"use node"``; such a process runs one action.
+    """
+
+    def __init__(self, modules: Modules, *, node: bool = False) -> None:
         self._node = node
-        self._process, self._lives = start(hosts, node=node, heap=NODE_HEAP_BYTES if node else HEAP_BYTES)
-        self._scripts: Sequence[str] = scripts
+        self._process, self._lives = start(modules.hosts, node=node, heap=NODE_HEAP_BYTES if node else HEAP_BYTES)
+        self.modules = modules
         self._loaded = False
         self.broken = False
         #: What it ran last.
@@ -118,7 +134,7 @@ class Runner:
             self._token = b""
             for text in own_scripts(node=self._node):
                 self._send(b"R" + text.encode())
-            for text in self._scripts:
+            for text in self.modules.scripts:
                 self._send(b"L\n" + text.encode())
             self._send(b"K")
             if self._receive(_LOAD_SECONDS) != b"":
@@ -191,12 +207,7 @@ class Runner:
         started, before = time.monotonic(), None
         try:
             while (message := self._message()) is None:
-                if self._readable():
-                    assert self._process.stdout is not None
-                    piece = os.read(self._process.stdout.fileno(), 1 << 20)
-                    if not piece:
-                        raise self._lost()
-                    self._input += piece
+                if self._read():
                     if len(self._input) > MAX_MESSAGE_BYTES:
                         raise RunnerLost("memory")
                     continue
@@ -210,8 +221,6 @@ class Runner:
                     raise RunnerLost("timeout")
                 if resident(self._process.pid) > (NODE_MEMORY_BYTES if self._node else MEMORY_BYTES):
                     raise RunnerLost("memory")
-        except (OSError, ValueError):  # It has ended, or another thread has killed it.
-            raise self._lost() from None
         except BaseException:
             self.kill()
             raise
@@ -220,6 +229,20 @@ class Runner:
             self.kill()
             raise RunnerLost("crash")
         return message[len(head) :]
+
+    def _read(self) -> bool:
+        """Reads what the process has sent. Returns whether there was anything. Raises if it has ended."""
+        assert self._process.stdout is not None
+        try:
+            if not self._readable():
+                return False
+            piece = os.read(self._process.stdout.fileno(), 1 << 20)
+        except (OSError, ValueError):  # It has ended, or another thread has killed it.
+            raise self._lost() from None
+        if not piece:
+            raise self._lost()
+        self._input += piece
+        return True
 
     def _message(self) -> bytes | None:
         """The first whole message that was read; None if there is none."""
@@ -262,21 +285,13 @@ class Runner:
         self._process.wait()
 
 
-@dataclass(frozen=True, slots=True)
-class Modules:
-    """The pushed modules of a process: those of the push ``version``, and the hosts that actions may fetch from."""
-
-    version: object
-    scripts: Sequence[str] = field(compare=False)
-    hosts: Collection[str] = ()
-
-
 class Runners:
-    """Runners of the pushed modules. They are kept for the next run, and some are made in advance."""
+    """Runners of one push's modules. They are kept for the next run, and some are made in advance."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._modules: Modules | None = None
+        #: Modules of the push whose runners are kept.
+        self._push: Modules | None = None
         self._idle: list[Runner] = []
         self._leased: set[Runner] = set()
         self._closed = False
@@ -292,11 +307,11 @@ class Runners:
         already.
         """
         with self._lock:
-            if modules != self._modules:
+            if not modules.same_push(self._push):
                 self._retire()
-                self._modules, self._held = modules, 1
+                self._push, self._held = modules, 1
             self._held = max(self._held, held + 1)
-            runner = self._best(purpose)
+            runner = self._best(modules, purpose)
             if runner is not None:
                 self._idle.remove(runner)
                 waits = not runner.rested()
@@ -304,17 +319,18 @@ class Runners:
                 if waits and self._waited == _WAITS:
                     threading.Thread(target=self._add, args=(modules,), name="supavex-runner", daemon=True).start()
         if runner is None or not runner.usable():
-            runner = Runner(modules.scripts, modules.hosts)
+            runner = Runner(modules)
         runner.begin()
         runner.purpose = purpose
         with self._lock:
             self._leased.add(runner)
         return runner
 
-    def _best(self, purpose: object) -> Runner | None:
-        """The idle runner that is ready first: at rest, with its modules evaluated."""
-        resting = [one for one in self._idle if one.rested()]
-        return next((one for one in resting if one.purpose == purpose), next(iter(resting or self._idle), None))
+    def _best(self, modules: Modules, purpose: object) -> Runner | None:
+        """The idle runner of ``modules`` that is ready first: at rest, with its modules evaluated."""
+        idle = [one for one in self._idle if one.modules == modules]
+        resting = [one for one in idle if one.rested()]
+        return next((one for one in resting if one.purpose == purpose), next(iter(resting or idle), None))
 
     def warm(self, modules: Modules) -> None:
         """Makes a runner in advance."""
@@ -326,7 +342,7 @@ class Runners:
     def _add(self, modules: Modules) -> None:
         """Makes one more: while one of two runs, the other prepares."""
         with suppress(Exception):  # A failure here costs only speed.
-            runner = Runner(modules.scripts, modules.hosts)
+            runner = Runner(modules)
             try:
                 runner.ready()
             finally:
@@ -336,21 +352,31 @@ class Runners:
         """Takes a runner back. One that a function has changed is not used again.
 
         While calls run, as many stay as calls that call into components need. At rest, :data:`AT_ONCE` stay: those that
-        were used last.
+        were used last. The last one of a definition always stays, so that a call of many components starts no process.
         """
         runner.finish()
         with self._lock:
             self._leased.discard(runner)
-            if runner.broken or modules != self._modules or self._closed:
+            if runner.broken or not modules.same_push(self._push) or self._closed:
                 ended = [runner]
             else:
                 self._idle.append(runner)
                 if not self._leased:
                     self._held = 1
-                beyond = len(self._idle) - AT_ONCE * self._held
-                ended = [self._idle.pop(0) for _ in range(beyond)]
+                ended = self._spare(len(self._idle) - AT_ONCE * self._held)
         for one in ended:
             one.kill()
+
+    def _spare(self, count: int) -> list[Runner]:
+        """Up to ``count`` idle runners that are not needed: the first used, and no definition's last one."""
+        ended: list[Runner] = []
+        for one in list(self._idle):
+            if len(ended) >= count:
+                break
+            if any(other.modules == one.modules for other in self._idle if other is not one):
+                self._idle.remove(one)
+                ended.append(one)
+        return ended
 
     def _retire(self) -> None:
         while self._idle:

@@ -16,9 +16,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from supavex.deployment.functions.actions import HttpRequest, NoRouter
-from supavex.deployment.functions.call import Arguments
 from supavex.deployment.functions.identity import Identity
 from supavex.deployment.functions.outcome import Outcome
+from supavex.deployment.functions.syscalls import Arguments, understood
 from supavex.deployment.server.calls import Calls
 from supavex.deployment.server.guard import Json
 from supavex.deployment.server.host import Host
@@ -99,6 +99,10 @@ def _error(outcome: Outcome) -> dict[str, Any]:
     return {"code": code, "trace": trace, **data}
 
 
+def _header(text: Any) -> bytes:
+    return str(text).encode("latin-1")
+
+
 class _Exchange:
     """The request's body and the response, for the thread of an action."""
 
@@ -138,9 +142,14 @@ class _Exchange:
         if operation == "http/gone":
             self._wait(self._gone.wait())
         elif operation == "http/head":
-            self._head(int(arguments["status"]), arguments["headers"])
+            with understood(operation):
+                status = int(arguments["status"])
+                headers = [(_header(name).lower(), _header(value)) for name, value in arguments["headers"]]
+            self._head(status, headers)
         elif operation == "http/chunk":
-            self._chunk(base64.b64decode(arguments["data"]))
+            with understood(operation):
+                data = base64.b64decode(arguments["data"])
+            self._chunk(data)
         else:
             raise SupavexError("UnknownAsyncOperation", f"Unknown async operation {operation}")
         return "null"
@@ -173,12 +182,11 @@ class _Exchange:
             message.cancel()
         return {"type": "http.disconnect"} if self._messages.empty() else self._messages.get_nowait()
 
-    def _head(self, status: int, headers: list[Any]) -> None:
+    def _head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         if self.started or not 200 <= status <= 599:
             raise SupavexError("InvalidResponse", "The response has another form than one has.")
-        pairs = [(str(name).lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in headers]
         self.started = True
-        self._wait(self._send({"type": "http.response.start", "status": status, "headers": pairs}))
+        self._wait(self._send({"type": "http.response.start", "status": status, "headers": headers}))
 
     def _chunk(self, data: bytes) -> None:
         self._written += len(data)

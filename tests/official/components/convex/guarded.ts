@@ -1,5 +1,5 @@
 import { components } from "./_generated/api";
-import { internalQuery, mutation, query } from "./_generated/server";
+import { action, internalQuery, mutation, query } from "./_generated/server";
 
 const { hostile } = (components as any).counter;
 const kept = [JSON.stringify, JSON.parse, Array.prototype.map, Array.prototype.push, Promise.prototype.then];
@@ -33,5 +33,11 @@ export const asked = mutation({
   handler: async (ctx): Promise<any> => {
     const id = await ctx.db.insert("notes", { text: "of the app" });
     return await ctx.runMutation(hostile.asks, { id });
+  },
+});
+export const listed = action({
+  handler: async (ctx): Promise<any> => {
+    const there = await ctx.runAction(hostile.lists, { wanted: ["./lib.js", "../guarded.js", "../../guarded.js"] });
+    return { there, found: await import("./app").then((module) => "add" in module) };
   },
 });

@@ -1,5 +1,5 @@
 // What a component might try to reach its caller by.
-import { mutation, query } from "./_generated/server";
+import { action, mutation, query } from "./_generated/server";
 
 // What was changed sees what passes, and keeps it where the next call can find it.
 export const plants = query({
@@ -71,5 +71,18 @@ export const asks = mutation({
       found.push(await Convex.asyncSyscall(operation, JSON.stringify(call)).then(String, () => "refused"));
     }
     return found;
+  },
+});
+// The modules that its process has, by what `import()` looks them up with.
+export const lists = action({
+  handler: async (_, { wanted }: any): Promise<string[]> => {
+    const found = new Set<string>();
+    const { get } = Map.prototype;
+    Map.prototype.get = function (key: unknown) {
+      for (const name of this.keys()) if (String(name).endsWith(".js")) found.add(String(name));
+      return Reflect.apply(get, this, [key]);
+    };
+    for (const name of wanted) await import(name).catch(() => null);
+    return [...found].sort();
   },
 });
