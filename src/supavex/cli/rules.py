@@ -53,6 +53,10 @@ def report_lines(result: Rules) -> list[str]:
     for table, rule in refused:
         name = table.source.name if table.source is not None else table.target
         lines.append(f"    {name}: {rule.policy.name!r}: {rule.reason}")
+    by_column = result.rules.grants_by_column
+    if by_column:
+        lines.append(f"grants of some columns, refused for the whole table: {len(by_column)}.")
+        lines += [f"    {table.target}: {command} to {role}" for table, role, command in by_column]
     elsewhere = result.elsewhere
     if elsewhere:
         lines.append(f"policies of Supabase's own tables, left: {len(elsewhere)}.")

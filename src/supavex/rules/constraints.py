@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.validators import Optional
 from supavex.mapping.keys import WHOLE_ROW
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
-from supavex.postgres.catalog import Column, Trigger
+from supavex.postgres.catalog import Column, Table, Trigger
 from supavex.rules import form
-from supavex.rules.form import Expression, Field, Untranslatable
+from supavex.rules.form import Compare, Expression, Field, Untranslatable
 from supavex.rules.parse.arrangement import index_for
 from supavex.rules.parse.casts import cast
-from supavex.rules.parse.columns import field_of
+from supavex.rules.parse.columns import field_of, value_of
 from supavex.rules.parse.operators import alike
 from supavex.rules.parse.program import condition_of, expression_of
 from supavex.rules.parse.scope import Binding, Scope, Work
-from supavex.rules.policies import RuleSet, TableRules
+from supavex.rules.policies import RuleSet, TableRules, fails_unlike
 from supavex.settings.rules import ENFORCED
 
 _TOUCH = re.compile(
@@ -130,8 +131,22 @@ def constraints_of(rules: RuleSet) -> Constraints:
         if "reference" in wanted:
             _references(table, rules.plan, found)
         reader.others()
+        _leave_unlike(table, rules.tables, found)
         _add_rights(rules.tables[table.target], made)
     return found
+
+
+def _leave_unlike(table: TablePlan, rules: Mapping[str, TableRules], found: Constraints) -> None:
+    """Leaves out the checks and defaults in whose functions a handler may run on one side alone."""
+    made = found.tables[table.target]
+    for name, condition in list(made.checks):
+        if reason := fails_unlike(condition, rules):
+            made.checks.remove((name, condition))
+            found.left.append(LeftOut(table.name, name, reason))
+    for name, value in list(made.defaults.items()):
+        if reason := fails_unlike(value, rules):
+            del made.defaults[name]
+            found.left.append(LeftOut(table.name, f"default of {name}", reason))
 
 
 def _add_rights(table: TableRules, made: TableConstraints) -> None:
@@ -193,7 +208,10 @@ class _Reader:
     def checks(self) -> None:
         for check in self.table.source.checks:
             try:
-                self.made.checks.append((check.name, condition_of(check.expression, self.scope)))
+                found = condition_of(check.expression, self.scope)
+                if _asks_key(found):
+                    raise Untranslatable("it compares the key of a new row, and Convex chooses a new document's id")
+                self.made.checks.append((check.name, found))
             except Untranslatable as error:
                 self.leave(check.name, error)
         for column in self.table.source.columns:
@@ -205,7 +223,7 @@ class _Reader:
 
     def _domain_check(self, column: Column, name: str, expression: str) -> None:
         try:
-            value = field_of(self.table, column.name, "row")
+            value = value_of(field_of(self.table, column.name, "row"))
             scope = replace(self.scope, bindings=(), variables={"value": value})
             self.made.checks.append((name, condition_of(expression, scope)))
         except Untranslatable as error:
@@ -242,7 +260,7 @@ class _Reader:
 
     def triggers(self) -> None:
         for trigger in self.table.source.triggers:
-            columns = touched_by(trigger)
+            columns = touched_by(trigger, self.table.source)
             if columns is None:
                 continue
             for column in columns:
@@ -265,8 +283,10 @@ class _Reader:
 
     def others(self) -> None:
         for trigger in self.table.source.triggers:
-            if touched_by(trigger) is None:
-                self.leave(trigger.name, "a trigger that does more than set the time of the update")
+            if touched_by(trigger, self.table.source) is None:
+                self.leave(
+                    trigger.name, "a trigger that does more than set columns of the table to the time of the update"
+                )
         for column in self.table.source.columns:
             if column.generated and column.name not in self.table.skipped:
                 self.leave(column.name, "a generated column: compute it where the document is written")
@@ -274,8 +294,23 @@ class _Reader:
                 self.leave(column.name, "an identity column: _id, or a counter document")
 
 
-def touched_by(trigger: Trigger) -> list[str] | None:
-    """The columns that a trigger sets to the time of the update; None if it does anything else."""
+def _asks_key(found: Expression) -> bool:
+    """Whether a check asks of its row's key for more than that it differs from another value. A new key does."""
+    plain = [one for one in form.parts_in(found) if isinstance(one, Compare) and one.operator == "<>"]
+    asked = [one for one in form.parts_in(found) if isinstance(one, Field) and (one.row, one.name) == ("row", "_id")]
+    differing = [side for one in plain for side in (one.left, one.right)]
+    return sum(not any(one is side for side in differing) for one in asked) > 0
+
+
+def touched_by(trigger: Trigger, table: Table) -> list[str] | None:
+    """The columns that a trigger sets to the time of the update; None if it does anything else, or the table has no
+    such column, so that PostgreSQL refuses every update.
+    """
+    found = _touched(trigger)
+    return None if found is None or any(table.column(name) is None for name in found) else found
+
+
+def _touched(trigger: Trigger) -> list[str] | None:
     definition = trigger.definition
     if " BEFORE UPDATE ON " not in definition or " FOR EACH ROW " not in definition or " WHEN " in definition:
         return None

@@ -29,8 +29,8 @@ class Kind:
 
     ``ordered``: whether JavaScript's ``<`` orders the values as PostgreSQL does. ``labels``: an enum's, in order.
     ``key``: for an ``id`` the kind of its column: ``uuid``, ``number`` or ``text``; empty for another, or several.
-    ``table``: for an ``id`` its table; for a number ``int`` if it is whole; for a text ``uuid`` or ``json`` if it was
-    one; for a time its format.
+    ``table``: for an ``id`` its table; for a number ``int`` if it is whole and ``real`` if it is a float4; for a text
+    ``uuid`` or ``json`` if it was one; for a time its format. ``bits``: the size of a whole number in PostgreSQL.
     """
 
     name: KindName
@@ -38,6 +38,7 @@ class Kind:
     element: Kind | None = None
     labels: tuple[str, ...] = ()
     key: str = field(default="", compare=False)
+    bits: int = field(default=0, compare=False)
 
     def stands_for(self, declared: Kind) -> bool:
         """Whether SQL takes the value for one of the kind ``declared``: as it is, or an id for what its column was."""
@@ -54,7 +55,8 @@ class Kind:
 
 
 BOOLEAN, TEXT, UUID, NUMBER, INT64 = Kind("boolean"), Kind("text"), Kind("uuid"), Kind("number"), Kind("int64")
-WHOLE_NUMBER, UUID_TEXT, JSON_TEXT = Kind("number", "int"), Kind("text", "uuid"), Kind("text", "json")
+SMALLINT, WHOLE_NUMBER, BIGINT = (Kind("number", "int", bits=bits) for bits in (16, 32, 64))
+REAL, UUID_TEXT, JSON_TEXT = Kind("number", "real"), Kind("text", "uuid"), Kind("text", "json")
 MOMENT, DATE, TIME, INTERVAL, JSON = Kind("moment"), Kind("date"), Kind("time"), Kind("interval"), Kind("json")
 UNKNOWN = Kind("unknown")
 

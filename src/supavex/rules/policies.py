@@ -13,6 +13,7 @@ from supavex.postgres.catalog import Policy
 from supavex.rules import form
 from supavex.rules.form import Expression, Function, Invoke, Kind, Select, Untranslatable
 from supavex.rules.parse.columns import Source
+from supavex.rules.parse.exceptions import never_throws, read_in_handlers
 from supavex.rules.parse.program import condition_of
 from supavex.rules.parse.scope import Binding, Scope, Work
 
@@ -72,6 +73,17 @@ class RuleSet:
         return [(table, rule) for table in self.tables.values() for rule in table.policies]
 
     @property
+    def grants_by_column(self) -> list[tuple[TableRules, str, str]]:
+        """The table, the role and the command of each grant of some columns, which refuses for the whole table."""
+        return [
+            (table, grant.role, command)
+            for table in self.tables.values()
+            for grant in (table.source.source.grants if table.source is not None else ())
+            for command in grant.by_column
+            if grant.role in CALLERS
+        ]
+
+    @property
     def refused(self) -> list[tuple[TableRules, PolicyRule]]:
         """The policies without a form."""
         return [(table, rule) for table, rule in self.found if rule.reason]
@@ -100,6 +112,11 @@ def rule_set(plan: Plan) -> RuleSet:
     for table in tables.values():
         if table.source is not None:
             _fill(table, table.source, work)
+    for table in tables.values():
+        for at, rule in enumerate(table.policies):
+            reason = fails_unlike((rule.using, rule.check), tables)
+            if reason:
+                table.policies[at] = PolicyRule(rule.policy, rule.roles, reason=reason)
     _refuse_openings(tables)
     for table in tables.values():
         _find_throws(table, tables)
@@ -135,6 +152,18 @@ def _policy(policy: Policy, table: TablePlan, work: Work) -> PolicyRule:
         except Untranslatable as error:
             return PolicyRule(policy, roles, reason=f"{error} has no like in TypeScript here.")
     return PolicyRule(policy, roles, sides["using"], sides["check"])
+
+
+def fails_unlike(found: object, tables: Mapping[str, TableRules]) -> str:
+    """Why a block with EXCEPTION in the functions of a form may run its handler on one side alone: a policy of a
+    table that it reads may raise. Empty if none does.
+    """
+    for name in read_in_handlers(found):
+        for rule in tables[name].policies:
+            if rule.policy.command in ("ALL", "SELECT") and not never_throws(rule.using):
+                read = f"a block with EXCEPTION reads {name}, whose policy {rule.policy.name} may raise an error"
+                return f"{read}. It is not known that TypeScript raises the same one: move the read out of the block."
+    return ""
 
 
 # A table whose policy refuses shows fewer rows than PostgreSQL's. What asks that there is none must not open by that.

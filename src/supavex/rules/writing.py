@@ -12,7 +12,7 @@ from supavex.files import check_inside
 from supavex.mapping.check import checked_plan
 from supavex.mapping.plan import Plan
 from supavex.rules.constraints import Constraints, constraints_of
-from supavex.rules.policies import RuleSet, rule_set
+from supavex.rules.policies import RuleSet, TableRules, rule_set
 from supavex.rules.typescript.module import Module, is_changed, module
 from supavex.settings.settings import Settings
 from supavex.steps import step
@@ -20,6 +20,8 @@ from supavex.steps import step
 FILE = "rules.ts"
 #: Why policies of Supabase's own tables are left out.
 ELSEWHERE = "its table is Supabase's own, and does not move"
+#: Why grants of some columns refuse.
+BY_COLUMN = "it is a grant of some columns, and rules.ts grants or refuses whole documents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,19 @@ class Rules:
                 "translated": len(self.rules.found) - len(refused),
                 "refused": [
                     {
-                        "table": table.source.name if table.source is not None else table.target,
+                        "table": _name(table),
                         "policy": rule.policy.name,
                         "reason": rule.reason,
                     }
                     for table, rule in refused
                 ],
                 "left": [{"table": table, "policy": name, "reason": ELSEWHERE} for table, name in self.elsewhere],
+            },
+            "grants": {
+                "refused": [
+                    {"table": _name(table), "role": role, "command": command, "reason": BY_COLUMN}
+                    for table, role, command in self.rules.grants_by_column
+                ],
             },
             "constraints": {
                 "found": self.constraints.carried + len(left),
@@ -73,6 +81,10 @@ class Rules:
             "file": str(self.path),
             "state": self.state,
         }
+
+
+def _name(table: TableRules) -> str:
+    return table.source.name if table.source is not None else table.target
 
 
 def rules_of(plan: Plan) -> tuple[RuleSet, Constraints, Module]:

@@ -48,7 +48,6 @@ BUILTINS = {
     **dict.fromkeys(("jsonb_exists",), Builtin("jsonHas", (_J, _T), _B)),
     **dict.fromkeys(("jsonb_typeof", "json_typeof"), Builtin("jsonType", (_J,), _T)),
     **dict.fromkeys(("jsonb_array_length", "json_array_length"), Builtin("jsonLength", (_J,), _N)),
-    "abs": Builtin("absolute", (_N,), _N),
     "gen_random_uuid": Builtin("randomUuid", (), form.UUID),
     "uuid_generate_v4": Builtin("randomUuid", (), form.UUID),
 }
@@ -171,7 +170,17 @@ def _json_texts(given: list[Expression]) -> Expression:
     return Call(_ARRAY, given[0].nullable, "jsonTexts", (given[0],))
 
 
+def _absolute(given: list[Expression]) -> Expression:
+    if len(given) != 1 or given[0].kind.name != "number":
+        raise Untranslatable("abs of a value that is not a number")
+    kind = given[0].kind
+    # No bits: PostgreSQL's numeric and double precision have the opposite of each of their numbers.
+    size = Constant(_N, False, kind.bits or None)
+    return Call(kind, given[0].nullable, "absolute", (given[0], *([size] if kind.bits != _N.bits else [])), False)
+
+
 _SPECIAL = {
+    "abs": _absolute,
     "unnest": _unnest,
     **dict.fromkeys(("jsonb_array_elements_text", "json_array_elements_text"), _json_texts),
     **dict.fromkeys(("concat",), _concat),

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import uuid
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from supavex.rules import form
-from supavex.rules.form import Call, Claim, Coalesce, Constant, Expression, Kind, Untranslatable
+from supavex.rules.form import (
+    Call,
+    Claim,
+    Coalesce,
+    Constant,
+    Count,
+    Expression,
+    Kind,
+    Untranslatable,
+    Variable,
+)
 
 _TRUE, _FALSE = ("t", "true", "y", "yes", "on", "1"), ("f", "false", "n", "no", "off", "0")
 _UNITS = {
@@ -42,6 +53,8 @@ def _value(text: str, kind: Kind) -> object:
         return bare.lower() in _TRUE
     if name in ("number", "int64"):
         number = float(bare)
+        if kind == form.REAL:
+            return rounded_to_real(number)
         return int(bare) if re.fullmatch(r"[+-]?\d+", bare) else number
     if name == "uuid":
         return str(uuid.UUID(bare))
@@ -60,6 +73,11 @@ def _value(text: str, kind: Kind) -> object:
     if name in ("text", "unknown", "time"):
         return text
     raise ValueError(text)
+
+
+def rounded_to_real(number: float) -> float:
+    """The nearest number that PostgreSQL's type ``real`` (float4) holds. Raises OverflowError."""
+    return float(struct.unpack("f", struct.pack("f", number))[0])
 
 
 def interval(text: str) -> tuple[int, float]:
@@ -108,10 +126,9 @@ def cast(given: Expression, kind: Kind) -> Expression:
             return null(kind)
         if isinstance(given.value, str) and own.name in ("unknown", "text"):
             return constant(given.value, kind)
+    if own.name == kind.name == "number":
+        return _number(given, kind)
     if own.name == kind.name and own.name != "array":
-        whole = own.name != "number" or own.table == "int" or kind.table != "int"
-        if not whole:
-            raise Untranslatable("rounding to a whole number")
         return given
     if own.name == "array" and kind.name == "array":
         assert own.element is not None
@@ -130,6 +147,17 @@ def cast(given: Expression, kind: Kind) -> Expression:
     if name is None:
         raise Untranslatable(f"the cast of {own} to {kind}")
     return Call(kind, given.nullable or own.name == "json", name, (given,))
+
+
+def _number(given: Expression, kind: Kind) -> Expression:
+    """A number as one of another type. It throws if a smaller type can't hold it."""
+    own = given.kind
+    if kind.table == "int" and own.table != "int":
+        raise Untranslatable("rounding to a whole number")
+    if kind.table == "int" and own.bits > kind.bits and not isinstance(given, Constant | Count):
+        size = Constant(form.WHOLE_NUMBER, False, kind.bits)
+        return Call(kind, given.nullable, "wholeOf", (given, size))
+    return replace(given, kind=kind)
 
 
 #: The functions of the runtime for casts.
@@ -159,7 +187,7 @@ def _text(given: Expression) -> Expression:
         return Call(form.UUID_TEXT, given.nullable, "uuidOf", (given,))
     if name == "id" and given.kind.key == "number":
         return Call(form.TEXT, given.nullable, "numberTextOf", (given,))
-    if given.kind == form.WHOLE_NUMBER or name == "int64":
+    if given.kind.table == "int" or name == "int64":
         return Call(form.TEXT, given.nullable, "textOfNumber", (given,))
     if name == "boolean":
         return Call(form.TEXT, given.nullable, "textOfBoolean", (given,))
@@ -171,9 +199,16 @@ def _text(given: Expression) -> Expression:
 def returned(value: Expression, declared: Kind, *, returns_set: bool = False) -> Expression:
     """A function's result, as a value of its declared type."""
     if returns_set:
+        element = value.kind.element
+        if element is not None and element.name == declared.name == "number":
+            cast(Variable(element, True, ""), declared)
+            if element.table == "int" and element.bits > declared.bits:
+                raise Untranslatable("rows of a larger type of number than the function returns")
         return value
     if isinstance(value, form.Constant) and value.value is None:
         return null(declared)
+    if value.kind.name == declared.name == "number":
+        return cast(value, declared)
     if value.kind.stands_for(declared) or (declared.name == "uuid" and value.kind.name == "clerk"):
         return value
     return cast(value, declared)

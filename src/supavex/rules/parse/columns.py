@@ -14,11 +14,11 @@ from supavex.mapping.names import camel_case
 from supavex.mapping.plan import FieldPlan, Plan, TablePlan
 from supavex.postgres.catalog import Column, Function, Type, View
 from supavex.rules import form
-from supavex.rules.form import Field, Kind, Untranslatable
+from supavex.rules.form import Call, Expression, Field, Kind, Untranslatable
 
 #: PostgreSQL's types by the kinds of their values, if the field's validator does not decide.
 _NUMBERS = ("int2", "int4", "int8", "oid", "float4", "float8", "numeric")
-_WHOLE = ("int2", "int4", "int8", "oid")
+_WHOLE = {"int2": form.SMALLINT, "int4": form.WHOLE_NUMBER, "int8": form.BIGINT, "oid": form.BIGINT}
 _TEXTS = ("text", "varchar", "bpchar", "name", "char")
 
 
@@ -103,6 +103,11 @@ def field_of(table: TablePlan, column_name: str, row: str, *, new: bool = False)
     return Field(_kind(planned, column), _nullable(planned), row, planned.name, table.target if sole else "")
 
 
+def value_of(found: Field) -> Expression:
+    """The value of a field in PostgreSQL. A float4 is the nearest one to the decimal number that Convex holds."""
+    return Call(form.REAL, found.nullable, "realOf", (found,)) if found.kind == form.REAL else found
+
+
 def _existing(table: TablePlan, column: Column, row: str) -> Field:
     """The field of the same name in a table that exists in Convex."""
     if table.status != "existing" or table.definition is None:
@@ -142,6 +147,8 @@ def kind_of_type(type_: Type, target: Target, time_format: str = "") -> Kind:
     counterpart of SQL's operators.
     """
     if type_.element is not None:
+        if type_.element.base == "float4":
+            raise Untranslatable(f"values of {type_.name}, whose elements PostgreSQL rounds to 24 bits")
         element = target.elements[0] if target.elements else kinds.AnyValue()
         return Kind("array", element=kind_of_type(type_.element, Target(element), time_format))
     if type_.category == "e":
@@ -155,7 +162,7 @@ def kind_of_type(type_: Type, target: Target, time_format: str = "") -> Kind:
         return Kind("text", labels=tuple(map(str, target.allowed() or ())))
     if base in _NUMBERS:
         if target.takes(kinds.Number):
-            return form.WHOLE_NUMBER if base in _WHOLE else form.NUMBER
+            return form.REAL if base == "float4" else _WHOLE.get(base, form.NUMBER)
         if target.takes(kinds.Int64):
             return form.INT64
     elif base in ("timestamptz", "timestamp") and target.takes(kinds.Number):
@@ -195,7 +202,9 @@ _NAMED = {
     "uuid": form.UUID,
     **dict.fromkeys(("bool", "boolean"), form.BOOLEAN),
     **dict.fromkeys(("text", "varchar", "character varying", "name"), form.TEXT),
-    **dict.fromkeys(("int2", "int4", "int8", "int", "integer", "bigint", "smallint"), form.WHOLE_NUMBER),
+    **dict.fromkeys(("int2", "smallint"), form.SMALLINT),
+    **dict.fromkeys(("int4", "int", "integer"), form.WHOLE_NUMBER),
+    **dict.fromkeys(("int8", "bigint"), form.BIGINT),
     **dict.fromkeys(("numeric", "float8", "double precision", "decimal"), form.NUMBER),
     **dict.fromkeys(
         ("timestamptz", "timestamp", "timestamp with time zone", "timestamp without time zone"), form.MOMENT

@@ -7,24 +7,24 @@ from collections.abc import Iterator
 from supavex.postgres.catalog import Type
 from supavex.rules import form
 from supavex.rules.form import Call, Constant, Expression, Kind, Untranslatable
-from supavex.rules.parse.casts import cast
+from supavex.rules.parse.casts import cast, constant, null
 from supavex.rules.parse.columns import Source, kind_named
-
-_BITS = {"int2": 16, "smallint": 16, "int4": 32, "int": 32, "integer": 32, "int8": 64, "bigint": 64}
 
 
 def cast_named(given: Expression, name: str, source: Source) -> Expression:
     """``given`` as a value of the type ``name``, which throws where PostgreSQL does. Raises :class:`Untranslatable`."""
+    base = name.lower().removeprefix("pg_catalog.").replace('"', "")
+    if isinstance(given, Constant) and base in ("real", "float4"):
+        return null(form.REAL) if given.value is None else constant(str(given.value), form.REAL)
     kind = kind_named(name, source)
     if isinstance(given, Constant):
         return cast(given, kind)
-    base = name.lower().removeprefix("pg_catalog.").replace('"', "")
     if kind.name == "array" and given.kind.name == "array":
         _demand_elements(given.kind, kind, base, source)
     if base == "name":
         raise Untranslatable("a cast to name, which cuts texts")
-    if base in _BITS and given.kind.name in ("text", "json", "number", "int64"):
-        return _whole(given, kind, _BITS[base])
+    if kind.name == "number" and kind.bits and given.kind.name in ("text", "json", "int64"):
+        return _whole(given, kind)
     if is_enum(base, source):
         return _label(given, base, source)
     return cast(given, kind)
@@ -37,15 +37,11 @@ def _demand_elements(own: Kind, kind: Kind, name: str, source: Source) -> None:
         raise Untranslatable(f"the cast of {own} to {name}")
 
 
-def _whole(given: Expression, kind: Kind, bits: int) -> Expression:
-    size = Constant(form.WHOLE_NUMBER, False, bits)
+def _whole(given: Expression, kind: Kind) -> Expression:
+    size = Constant(form.WHOLE_NUMBER, False, kind.bits)
     if given.kind.name == "text":
         return Call(kind, given.nullable, "wholeFromText", (given, size))
     made = cast(given, form.NUMBER if given.kind.name == "json" else kind)
-    if isinstance(given, form.Count):
-        return made
-    if given.kind.name != "json" and bits == 64:
-        return made
     return Call(kind, made.nullable, "wholeOf", (made, size))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from supavex.rules import form
 from supavex.rules.form import Call, Function, Invoke, Scalar, Select, Statement, Untranslatable
 
@@ -32,6 +34,24 @@ def demand_alike(statements: tuple[Statement, ...], *, always: bool = True) -> N
             _demand(test, always=always and number == 0)
             demand_alike(body, always=always)
         demand_alike(statement.otherwise, always=always)
+
+
+def never_throws(found: object) -> bool:
+    """Whether it is known that an expression throws on neither side."""
+    try:
+        _demand(found, always=False)
+    except Untranslatable:
+        return False
+    return True
+
+
+def read_in_handlers(found: object) -> Iterator[str]:
+    """The tables that the functions in a form read with the caller's rights in a block with EXCEPTION."""
+    for block in form.parts_in(found, bodies=True):
+        if isinstance(block, Statement) and block.verb == "try":
+            for one in form.parts_in(block.branches, bodies=True):
+                if isinstance(one, Select):
+                    yield from (source.table for source in one.sources if source.secured)
 
 
 def _demand(found: object, *, always: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from supavex.rules import form
@@ -18,7 +19,7 @@ from supavex.rules.form import (
     Not,
     Untranslatable,
 )
-from supavex.rules.parse.casts import cast, null
+from supavex.rules.parse.casts import cast, constant, null
 from supavex.rules.parse.conversions import cast_named
 from supavex.rules.parse.operators import alike, compared, distinct, operated
 from supavex.rules.parse.scope import Scope, expression, reads
@@ -72,11 +73,9 @@ def _constant(node: Any, scope: Scope) -> Expression:
         return Constant(form.WHOLE_NUMBER, False, value.ival or 0)
     if kind == "Float":
         text = value.fval
-        return (
-            Constant(form.NUMBER, False, float(text))
-            if not text.isdigit()
-            else Constant(form.WHOLE_NUMBER, False, int(text))
-        )
+        if not text.isdigit() or int(text) >= 2**63:
+            return Constant(form.NUMBER, False, float(text))
+        return Constant(form.BIGINT, False, int(text))
     if kind == "Boolean":
         return Constant(form.BOOLEAN, False, bool(value.boolval))
     if kind == "String":
@@ -86,7 +85,20 @@ def _constant(node: Any, scope: Scope) -> Expression:
 
 @reads("TypeCast")
 def _cast(node: Any, scope: Scope) -> Expression:
-    return cast_named(expression(node.arg, scope), type_named(node.typeName, scope), scope.source)
+    given = expression(node.arg, scope)
+    length = _length(node.typeName)
+    if length:
+        # A cast cuts the text; an assignment to such a column raises an error.
+        text = cast_named(given, "text", scope.source)
+        return Call(form.TEXT, text.nullable, "leftOf", (text, Constant(form.WHOLE_NUMBER, False, length)))
+    return cast_named(given, type_named(node.typeName, scope), scope.source)
+
+
+def _length(node: Any) -> int:
+    """The n of ``varchar(n)``; 0 for other types."""
+    if node.names[-1].sval != "varchar" or node.arrayBounds or len(node.typmods or ()) != 1:
+        return 0
+    return int(getattr(getattr(node.typmods[0], "val", None), "ival", None) or 0)
 
 
 @reads("ColumnRef")
@@ -161,7 +173,24 @@ def same_kinds(parts: list[Expression], scope: Scope) -> list[Expression]:
         if other.kind.name != first.kind.name:
             raise Untranslatable(f"{part.kind} beside {first.kind}")
         found.append(held)
-    return found
+    return _same_numbers(found) if first.kind.name == "number" else found
+
+
+def _same_numbers(parts: list[Expression]) -> list[Expression]:
+    """The parts as numbers of the type that PostgreSQL chooses for all of them."""
+    if any(part.kind == form.REAL for part in parts):
+        return [_real(part) for part in parts]
+    whole = all(part.kind.table == "int" for part in parts)
+    kind = max((part.kind for part in parts), key=lambda one: one.bits) if whole else form.NUMBER
+    return [replace(part, kind=kind) for part in parts]
+
+
+def _real(part: Expression) -> Expression:
+    if isinstance(part, Constant) and isinstance(part.value, int | float):
+        return constant(str(part.value), form.REAL)
+    if part.kind != form.REAL:
+        raise Untranslatable("a value of real beside other numbers, which PostgreSQL rounds to 24 bits")
+    return part
 
 
 @reads("CaseExpr")
@@ -227,7 +256,7 @@ def _operation(node: Any, scope: Scope) -> Expression:
     kind, operator = node.kind.name, node.name[-1].sval
     if kind in ("AEXPR_OP", "AEXPR_LIKE", "AEXPR_ILIKE"):
         if node.lexpr is None:
-            return _negative(operator, expression(node.rexpr, scope))
+            return _negative(operator, expression(node.rexpr, scope), scope)
         if type(node.lexpr).__name__ == "RowExpr":
             return _row_comparison(operator, node, scope)
         return operated(operator, expression(node.lexpr, scope), expression(node.rexpr, scope), scope.source)
@@ -255,11 +284,11 @@ def _operation(node: Any, scope: Scope) -> Expression:
     raise Untranslatable(kind.removeprefix("AEXPR_"))
 
 
-def _negative(operator: str, given: Expression) -> Expression:
+def _negative(operator: str, given: Expression, scope: Scope) -> Expression:
     if operator == "-" and isinstance(given, Constant) and isinstance(given.value, int | float):
         return Constant(given.kind, False, -given.value)
     if operator == "-" and given.kind == form.WHOLE_NUMBER:
-        return Call(given.kind, given.nullable, "minus", (Constant(given.kind, False, 0), given))
+        return operated(operator, Constant(given.kind, False, 0), given, scope.source)
     raise Untranslatable(f"the operator {operator} before a value")
 
 

@@ -68,6 +68,8 @@ def _default(sql: str, scope: Scope) -> Expression:
 
 
 def _argument(given: Expression, declared: Kind, function: catalog.Function) -> Expression:
+    if given.kind.name == declared.name == "number":
+        return cast(given, declared)
     if given.kind.stands_for(declared) or (declared.name == "uuid" and given.kind.name == "clerk"):
         return given
     if given.kind.name == "unknown" or (given.kind.name, declared.name) in (("uuid", "text"), ("date", "moment")):

@@ -244,8 +244,12 @@ def _arithmetic(operator: str) -> Callable[[Expression, Expression], Expression]
             return Call(form.TEXT, nullable, "concatenated", (left, right))
         whole = [one.kind == form.WHOLE_NUMBER or one.kind.name == "unknown" for one in (left, right)]
         if all(whole) and operator in _ARITHMETIC:
-            sides = (cast(left, form.WHOLE_NUMBER), cast(right, form.WHOLE_NUMBER))
-            return Call(form.WHOLE_NUMBER, nullable, _ARITHMETIC[operator], sides)
+            kind = max(left.kind, right.kind, key=lambda one: one.bits)
+            kind = kind if kind.bits else form.WHOLE_NUMBER
+            sides = [cast(one, kind) if one.kind.name == "unknown" else one for one in (left, right)]
+            # The runtime's functions throw where PostgreSQL's type of the result has no such number.
+            size = [] if kind.bits == form.WHOLE_NUMBER.bits else [Constant(form.WHOLE_NUMBER, False, kind.bits)]
+            return Call(kind, nullable, _ARITHMETIC[operator], (*sides, *size))
         if "json" in kinds and operator == "-":
             raise Untranslatable("jsonb without a key")
         raise Untranslatable(f"{left.kind} {operator} {right.kind}")

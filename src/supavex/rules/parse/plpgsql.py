@@ -8,7 +8,7 @@ from typing import Any
 
 from supavex.postgres import catalog
 from supavex.rules import form
-from supavex.rules.form import Constant, Expression, Kind, Scalar, Statement, Untranslatable, Variable
+from supavex.rules.form import Call, Constant, Expression, Kind, Scalar, Statement, Untranslatable, Variable
 from supavex.rules.parse.casts import cast, null, returned
 from supavex.rules.parse.columns import kind_named
 from supavex.rules.parse.conversions import cast_named, is_enum
@@ -20,6 +20,7 @@ from supavex.rules.parse.selects import rows, select_outputs, selects
 _OF_TEXT = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _DECLARED = re.compile(r"\bDECLARE\b(.*?)\bBEGIN\b", re.IGNORECASE | re.DOTALL)
 _ASSIGNMENT = re.compile(r"\s*[\w.\"]+\s*:?=\s*(.*)\Z", re.DOTALL)
+_LIMITED = re.compile(r"(?:varchar|character varying) ?\((\d+)\)")
 _ERROR_LEVEL = 21
 Variables = tuple[tuple[str, Kind, Expression | None], ...]
 
@@ -48,17 +49,23 @@ def _readable(function: catalog.Function, scope: Scope) -> str:
     return text[: declared.start(1)] + section + text[declared.end(1) :]
 
 
-def _declared_types(function: catalog.Function) -> dict[str, str]:
-    """The types of variables, as they are written. The parser drops modifiers and names of enums."""
+def _declared_types(function: catalog.Function) -> tuple[dict[str, str], set[str]]:
+    """The types of variables, as they are written, and the variables of inner blocks. The parser drops modifiers,
+    names of enums, and which block a variable is of.
+    """
     plain = _OF_TEXT.sub(lambda found: "''" if found[0].startswith("'") else " ", function.body)
     made: dict[str, str] = {}
-    for section in _DECLARED.findall(plain):
-        for one in section.split(";"):
+    inner: set[str] = set()
+    for section in _DECLARED.finditer(plain):
+        before = set(made)
+        for one in section[1].split(";"):
             words = re.split(r":=|=|\bDEFAULT\b|\bNOT\s+NULL\b", one, flags=re.IGNORECASE)[0].split()
             words = [word for word in words if word.upper() not in ("DECLARE", "CONSTANT")]
             if len(words) > 1:
                 made[words[0].strip('"').lower()] = " ".join(words[1:]).lower()
-    return made
+        if re.search(r"\bBEGIN\b", plain[: section.start()], re.IGNORECASE):
+            inner |= made.keys() - before
+    return made, inner
 
 
 class _Reader:
@@ -66,7 +73,9 @@ class _Reader:
         self.function, self.scope, self.declared, self.datums = function, scope, declared, datums
         self.variables: dict[str, Variable] = {}
         self.types: dict[str, str] = {}
-        types = _declared_types(function)
+        #: The most characters of variables of the type varchar(n).
+        self.limits: dict[str, int] = {}
+        types, inner = _declared_types(function)
         found = []
         parameters = {parameter.name for parameter in function.parameters} | {"found", ""}
         for datum in datums:
@@ -80,13 +89,19 @@ class _Reader:
                 raise Untranslatable(f"the variable {name} of two blocks")
             type_name = variable["datatype"]["PLpgSQL_type"]["typname"]
             written = types.get(name.lower(), type_name)
-            if "(" in written:
+            limit = _LIMITED.fullmatch(written)
+            if "(" in written and limit is None:
                 raise Untranslatable(f"a variable of the type {written}, which cuts, pads or rounds its values")
+            if limit is not None:
+                self.limits[name] = int(limit[1])
             bare = written.replace('"', "")
             self.types[name] = bare if is_enum(bare, scope.source) else self._type_name(type_name)
             kind = kind_named(self.types[name], scope.source)
             default = variable.get("default_val")
-            begins = None if default is None else cast_named(self.expression(default), self.types[name], scope.source)
+            begins = None if default is None else self._held(name, self.expression(default))
+            if name.lower() in inner and begins is not None and not isinstance(begins, Constant):
+                said = f"the variable {name} of an inner block, whose DEFAULT is evaluated when that block begins"
+                raise Untranslatable(f"{said}: assign its value in the block instead")
             made = Variable(kind, True, f"{name}_" if name in RESERVED else name)
             self.variables[name] = made
             scope.variables[name] = made  # type: ignore[index]
@@ -218,10 +233,18 @@ class _Reader:
             if value.kind.stands_for(kind) or (kind.name == "uuid" and value.kind.name == "clerk"):
                 kind = self._retype(name, value.kind)
             else:
-                value = cast_named(value, self.types[name], self.scope.source)
+                value = self._held(name, value)
         elif kind.name in ("text", "number"):
-            value = cast_named(value, self.types[name], self.scope.source)
+            value = self._held(name, value)
         return Statement("set", value, variable.name)
+
+    def _held(self, name: str, value: Expression) -> Expression:
+        """A value as one of a variable's type."""
+        value = cast_named(value, self.types[name], self.scope.source)
+        if name not in self.limits:
+            return value
+        limit = Constant(form.WHOLE_NUMBER, False, self.limits[name])
+        return Call(value.kind, value.nullable, "limited", (value, limit))
 
     def _retype(self, name: str, kind: Kind) -> Kind:
         """Changes a uuid variable to an id, if its first value is an id."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from supavex.mapping.plan import TablePlan
 from supavex.rules.form import Expression, Function, Kind, Untranslatable, Variable, Whole
-from supavex.rules.parse.columns import Source, field_of
+from supavex.rules.parse.columns import Source, field_of, value_of
 from supavex.rules.parse.grammar import expression_node
 
 #: The most nodes of one policy with the functions that it calls, and the most levels of nesting.
@@ -65,7 +65,7 @@ class Binding:
         if self.table.source.column(name) is None:
             return None
         found = field_of(self.table, name, self.row, new=self.new)
-        return replace(found, nullable=True) if self.outer else found
+        return value_of(replace(found, nullable=True) if self.outer else found)
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,11 @@ def rows(found: Sequence[Select]) -> Expression:
     assert first is not None
     if len(found) == 1 and not found[0].sources and found[0].condition is None and first.kind.name == "array":
         return first
-    if any(each.output is None or each.output.kind.name != first.kind.name for each in found):
+    kinds = [each.output.kind for each in found if each.output is not None]
+    if len(kinds) < len(found) or any((one.name, one.table) != (first.kind.name, first.kind.table) for one in kinds):
         raise Untranslatable("UNION of values of several kinds")
-    return Rows(Kind("array", element=first.kind), False, tuple(found))
+    element = replace(first.kind, bits=max(one.bits for one in kinds))
+    return Rows(Kind("array", element=element), False, tuple(found))
 
 
 def _scalar(node: Any, scope: Scope) -> Expression:
@@ -151,7 +153,7 @@ def _aggregated(call: Any, node: Any, scope: Scope) -> Expression:
         if argument is not None and select.output is not None and select.output.nullable:
             test: Expression = Not(form.BOOLEAN, False, form.IsNull(form.BOOLEAN, False, select.output))
             select = replace(select, condition=all_of([test, *([select.condition] if select.condition else [])]))
-        return Count(form.WHOLE_NUMBER, False, replace(select, output=None))
+        return Count(form.BIGINT, False, replace(select, output=None))
     select = _select(node, scope, call.args[0])
     assert select.output is not None
     if name == "array_agg":

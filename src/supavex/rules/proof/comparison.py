@@ -74,7 +74,7 @@ class Comparison:
         from supavex.rules.constraints import touched_by
 
         for trigger in table.source.triggers:
-            if touched_by(trigger) is None:
+            if touched_by(trigger, table.source) is None:
                 self.findings.not_tried[f"{table.name}: the trigger {trigger.name} was off while writes were tried"] = (
                     None
                 )

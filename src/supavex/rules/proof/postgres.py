@@ -72,7 +72,7 @@ class PostgresSide:
             sql = "SELECT tgname FROM pg_catalog.pg_trigger WHERE tgrelid = pg_catalog.to_regclass(%s)"
             there = {name for (name,) in self.connection.execute(sql, (self._place(table),))}
             for trigger in table.source.triggers:
-                if trigger.name in there and touched_by(trigger) is None:
+                if trigger.name in there and touched_by(trigger, table.source) is None:
                     sql = f"ALTER TABLE {self._place(table)} DISABLE TRIGGER {quoted(trigger.name)}"
                     self.connection.execute(sql.encode())
         return found
@@ -172,6 +172,8 @@ class PostgresSide:
             column, text = self._column(planned, value)
             columns[column] = (f"%s::{_type_of(table, column)}", text)
         values = [text for _, text in columns.values()]
+        if command == "insert" and not columns:
+            return f"INSERT INTO {place} DEFAULT VALUES", []
         if command == "insert":
             names = ", ".join(quoted(name) for name in columns)
             marks = ", ".join(mark for mark, _ in columns.values())

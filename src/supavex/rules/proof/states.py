@@ -40,8 +40,10 @@ def _ordered(value: object) -> object:
         return {key: _ordered(value[key]) for key in sorted(value)}
     if isinstance(value, list | tuple):
         return [_ordered(one) for one in value]
-    number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-    return float(value) if number and value == float(value) else value  # type: ignore[arg-type]
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        # 12.30 and 12.3 are equal, and have several texts.
+        return float(value) if value == float(value) else Decimal(value).normalize()
+    return value
 
 
 def unlike(

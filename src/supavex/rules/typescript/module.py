@@ -93,6 +93,9 @@ def _table(table: TableRules, rules: RuleSet, used: set[str]) -> str:
         lines.insert(0, "  // No table of the source: closed, until it gets policies of its own.")
     lines.append(f"    security: {'true' if table.security else 'false'},")
     if table.grants is not None:
+        some = ", ".join(f"{command} to {role}" for one, role, command in rules.grants_by_column if one is table)
+        if some:
+            lines.append(f"    // PostgreSQL grants {some} for some columns. Here it is refused for the whole table.")
         pairs = [f"{role}: [{', '.join(map(quoted, c))}]" for role, c in table.grants.items()]
         lines.append(f"    grants: {{ {', '.join(pairs)} }},")
     for command, roles in table.throws.items():

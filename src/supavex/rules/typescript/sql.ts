@@ -122,6 +122,11 @@ const substring = strict((text: string, start: number, count: number = Infinity)
   if (count < 0) throw new Error("negative substring length not allowed");
   return [...text].slice(Math.max(start - 1, 0), Math.max(start - 1 + count, 0)).join("");
 });
+/** An assignment to a variable of varchar(n). */
+const limited = strict((text: string, most: number) => {
+  if ([...text].length > most) throw new Error("value too long for type character varying");
+  return text;
+});
 const replaced = strict((text: string, part: string, by: string) => (part === "" ? text : text.split(part).join(by)));
 const splitPart = strict((text: string, by: string, at: number) => {
   if (at === 0) throw new Error("field position must not be zero");
@@ -148,18 +153,24 @@ function mayCall(caller: Caller, denied: string[]): true {
 }
 const nullIf = <V>(value: V, other: unknown): V | null => (same(value, other) ? null : value);
 
-const plus = strict((a: number, b: number) => a + b);
-const minus = strict((a: number, b: number) => a - b);
-const times = strict((a: number, b: number) => a * b);
-const divided = strict((a: number, b: number) => {
+// Arithmetic of whole numbers. It throws where PostgreSQL's type (of 16, 32 or 64 bits) has no such number, and beyond
+// 2^53, where JavaScript's numbers are not exact.
+const plus = strict((a: number, b: number, bits: number = 32) => withinBits(a + b, bits));
+const minus = strict((a: number, b: number, bits: number = 32) => withinBits(a - b, bits));
+const times = strict((a: number, b: number, bits: number = 32) => withinBits(a * b, bits));
+const divided = strict((a: number, b: number, bits: number = 32) => {
   if (b === 0) throw new Error("division by zero");
-  return Math.trunc(a / b);
+  return withinBits(Math.trunc(a / b), bits);
 });
-const remainder = strict((a: number, b: number) => {
+const remainder = strict((a: number, b: number, _bits: number = 32) => {
   if (b === 0) throw new Error("division by zero");
   return a % b;
 });
-const absolute = strict((a: number) => Math.abs(a));
+/** abs. `bits`: the size of a whole number; null for numbers with decimals. */
+const absolute = (a: number | null | undefined, bits: number | null = 32): number | null =>
+  isNull(a) ? null : bits === null ? Math.abs(a!) : withinBits(Math.abs(a!), bits);
+/** The nearest number of 24 bits, as PostgreSQL's type real (float4) holds it. */
+const realOf = strict((value: number) => Math.fround(value));
 const greatest = <V>(...values: V[]): V | null => greatestOf(values);
 const least = <V>(...values: V[]): V | null => leastOf(values);
 function greatestOf<V>(values: V[]): V | null {
@@ -214,7 +225,7 @@ const wholeFromText = strict((text: string, bits: number): number => {
 const wholeOf = strict((value: number, bits: number): number => withinBits(Math.sign(value) * Math.round(Math.abs(value)), bits));
 function withinBits(value: number, bits: number): number {
   const half = 2 ** (bits - 1);
-  if (!(value >= -half && value < half)) throw new Error("number out of range");
+  if (!Number.isSafeInteger(value) || value < -half || value >= half) throw new Error("number out of range");
   return value === 0 ? 0 : value;
 }
 /** A text as a label of an enum. */
@@ -238,7 +249,11 @@ function booleanFromJson(value: unknown): boolean | null {
   if (typeof value !== "boolean") throw new Error("cannot cast jsonb to boolean");
   return value;
 }
-const numberOf = strict((value: bigint | number | boolean) => Number(value));
+const numberOf = strict((value: bigint | number | boolean) => {
+  const found = Number(value);
+  if (typeof value === "bigint" && !Number.isSafeInteger(found)) throw new Error("number beyond 2^53");
+  return found;
+});
 const int64Of = strict((value: number) => BigInt(value));
 const textOfNumber = strict((value: bigint | number) => String(value));
 const textOfBoolean = strict((value: boolean) => (value ? "true" : "false"));
