@@ -177,7 +177,7 @@ def _agree(report: Report, folder: Path, users: int) -> None:
     plan, _ = checked_plan(project)
     made = tried.Written(folder, plan, *rules_of(plan))
     with Source(project).running() as url:
-        findings = tried.tried_at(made, url, users=users)
+        findings = tried.tried(made, url, users=users)
     report.writes, report.taken = findings.writes, findings.taken
     report.differences = [f"{d.kind} {d.table} as {d.user}: {d.detail} ({d.policy})" for d in findings.differences]
     if findings.wrong:

@@ -34,6 +34,9 @@ _NUMBERS = [
     "NULL::int",
     "n_of(stars, title)",
     "big",
+    "small",
+    "abs(stars)",
+    "stars::bigint",
     "jsonb_array_length(meta -> 'list')",
 ]
 _MOMENTS = [
@@ -46,6 +49,8 @@ _JSON = [
     "(auth.jwt() -> 'app_metadata' -> 'teams') ? title", "(auth.jwt() -> 'app_metadata') ? 'role'", "tags @> ARRAY['x']",
     "tags <@ ARRAY['x', 'one', title]", "tags && ARRAY[title, 'y']", "tags[1] = 'x'", "tags = '{}'", "tags <> ARRAY['x']",
 ]  # fmt: skip
+#: Casts with a modifier, which rules.ts does not translate.
+MODIFIED = ["price::numeric(4,0) = 12", "at::timestamptz(0) = at", "short::char(2) = 'a'", "ratio::numeric(3,1) > 0"]
 _PATTERNS = ["'%o%'", "'_n_'", "'A\\%\\_'", "'%'", "''", "'T'", "'o%e'"]
 _DAYS = ["'2020-01-31'", "current_date", "current_date - 1", "date '1999-12-31' + 1", "at::date"]
 _WHERES = [
@@ -126,6 +131,8 @@ _COLUMNS = {
     "short": ["NULL", "'abc'", "'A%_'", "''"],
     "price": ["NULL", "0.5", "12.25", "1.00"],
     "big": ["NULL", "1", "5000000000"],
+    "small": ["NULL", "2", "-30000"],
+    "ratio": ["NULL", "0.1", "0.5", "16777217"],
 }
 
 
@@ -153,6 +160,7 @@ class Maker:
             lambda d: f"coalesce({self.text(d)}, {self.text(d)})",
             lambda d: f"nullif({self.text(d)}, {self.text(d)})",
             lambda d: f"left({self.text(d)}, 2)",
+            lambda d: f"({self.text(d)})::varchar({self.one('1', '3', '20')})",
             lambda d: f"(({self.text(d)}) || ({self.text(d)}))",
             lambda d: f"CASE WHEN {self.condition(d)} THEN {self.text(d)} END",
         ]
@@ -191,6 +199,7 @@ class Maker:
             f"{text} {self.one('LIKE', 'NOT LIKE', 'ILIKE')} {self.one(*_PATTERNS)}",
             f"{number} {self.one('BETWEEN', 'NOT BETWEEN')} {self.number(0)} AND {self.number(0)}",
             f"{number} {self.one('IN', 'NOT IN')} (0, 1, {self.number(0)})",
+            f"{self.one('ratio', 'ratio', 'coalesce(ratio, 0.5)')} {self.one('<', '<=', '=', '>=', '<>')} {self.one('0.1', '0.5', 'price')}",
             f"price {self.one('<', '<=', '=', '>=', '<>')} {self.one('0.5', '12.25', '1')}",
             f"{self.one('day', 'at::date')} {self.one('=', '<', '>=')} {self.one(*_DAYS)}",
             f"({uuid}, {text}) {self.one('=', '<>')} ({self.one(*_UUIDS)}, {self.text(0)})",
@@ -226,6 +235,8 @@ class Maker:
             "short varchar(5)",
             "price numeric(6,2)",
             "big bigint",
+            "small smallint",
+            "ratio real",
             "loud text GENERATED ALWAYS AS (upper(title)) STORED",
             f"parent uuid REFERENCES posts ON DELETE {self.one(*_DELETES)}",
             f"updated_at timestamptz {self.one('', 'NOT NULL')} DEFAULT now()",
@@ -260,6 +271,10 @@ class Maker:
         sql += "".join(self.policy(number) for number in range(self.chance.randint(1, 5)))
         if self.chance.random() < 0.15:
             sql += f"REVOKE {self.one('SELECT', 'INSERT', 'UPDATE', 'DELETE')} ON posts FROM {self.one('anon', 'authenticated')};"
+        if self.chance.random() < 0.15:
+            command, role = self.one("SELECT", "INSERT", "UPDATE"), self.one("anon", "authenticated")
+            columns = ", ".join(["id", *self.some(sorted(_COLUMNS), 6)])
+            sql += f"REVOKE {command} ON posts FROM {role}; GRANT {command} ({columns}) ON posts TO {role};"
         if self.chance.random() < 0.1:
             sql += f"REVOKE EXECUTE ON FUNCTION posts_{self.one('a(uuid, uuid)', 'c(uuid)', 'd()')} FROM PUBLIC, anon;"
             sql += "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO service_role;"
@@ -281,6 +296,8 @@ class Maker:
         parts = f"USING ({using})" if command != "INSERT" else ""
         if command == "INSERT" or (command in ("ALL", "UPDATE") and self.chance.random() < 0.4):
             parts += f" WITH CHECK ({check})"
+        if self.chance.random() < 0.02:
+            parts = parts.replace("(", f"({self.one(*MODIFIED)} OR ", 1)
         kind = "AS RESTRICTIVE" if number and self.chance.random() < 0.3 else ""
         role = self.one("public", "public", "authenticated", "anon")
         return f"CREATE POLICY p{number} ON posts {kind} FOR {command} TO {role} {parts};"

@@ -308,7 +308,7 @@ def test_keys_of_texts_and_numbers_are_ids_on_both_sides(server: servers.Server)
         database.run(USERS + sql + GRANTS)
         made = written(folder, database)
         reasons = [
-            (rule.policy.using, rule.reason) for _, rule in made.rules.refused if "text to json" not in rule.reason
+            (rule.policy.using, rule.reason) for _, rule in made.rules.refused if "text to jsonb" not in rule.reason
         ]
         assert reasons == []
         migrated(folder)

@@ -66,11 +66,21 @@ class Mutation:
     writes: bool = False
 
 
+def skipped(why: str, condition: str, *, writes: bool = False) -> Mutation:
+    """A part of rules.ts that is never written."""
+    return Mutation(why, written_module, condition, "if False:", writes)
+
+
+def of_expressions(why: str, old: str, new: str) -> Mutation:
+    """A change to how expressions are written."""
+    return Mutation(why, written_expressions, old, new)
+
+
 PARTS = "self._joined({}, [self.{}(part) for part in e.parts])"
 MUTATIONS = [
     Mutation("OR for AND", expressions, 'AND_EXPR":\n        return all_of', 'AND_EXPR":\n        return any_of'),
     Mutation("AND for OR", expressions, 'OR_EXPR":\n        return any_of', 'OR_EXPR":\n        return all_of'),
-    Mutation("a restrictive policy is permissive", written_module, "if not policy.permissive:", "if False:"),
+    skipped("a restrictive policy is permissive", "if not policy.permissive:"),
     Mutation(
         "NULL counts as false",
         written_expressions,
@@ -83,11 +93,11 @@ MUTATIONS = [
         PARTS.format('" || "', "false"),
         PARTS.format('" && "', "false"),
     ),
-    Mutation("DISTINCT is turned", written_expressions, "return f\"!{self._use('notDistinct')}", "return f\"{self._use('notDistinct')}"),
-    Mutation("NOT IN forgets NULL", written_expressions, 'unsure = f"!{grouped(differs)}"', 'unsure = grouped(self._compare("=", Compare(form.BOOLEAN, True, "=", e.left, e.select.output)))'),
-    Mutation("COALESCE is OR", written_expressions, 'self._joined(" && ", [self._is_null(part), found])', "found"),
-    Mutation("CASE takes the last branch", written_expressions, "in reversed(e.branches)", "in e.branches"),
-    Mutation("sides are turned", written_expressions, "left, right, operator = right, left, {", "left, right, operator = left, right, {"),
+    of_expressions("DISTINCT is turned", "return f\"!{self._use('notDistinct')}", "return f\"{self._use('notDistinct')}"),
+    of_expressions("NOT IN forgets NULL", 'unsure = f"!{grouped(differs)}"', 'unsure = grouped(self._compare("=", Compare(form.BOOLEAN, True, "=", e.left, e.select.output)))'),
+    of_expressions("COALESCE is OR", 'self._joined(" && ", [self._is_null(part), found])', "found"),
+    of_expressions("CASE takes the last branch", "in reversed(e.branches)", "in e.branches"),
+    of_expressions("sides are turned", "left, right, operator = right, left, {", "left, right, operator = left, right, {"),
     Mutation("a condition of a subquery is lost", arrangement, "in equal.items()}\n    index", "in list(equal.items())[1:]}\n    index"),
     Mutation("a wrong index range", visible, "equal.setdefault(field.name, other)", 'equal.setdefault(field.name, form.Constant(form.TEXT, False, "x"))'),
     Mutation("a rule that is always true", policies, 'roles, sides["using"], sides', 'roles, form.Constant(form.BOOLEAN, False, True), sides'),
@@ -97,25 +107,25 @@ MUTATIONS = [
     Mutation("WITH CHECK is dropped", policies, 'sides["using"], sides["check"])', 'sides["using"], sides["check"] and form.Constant(form.BOOLEAN, False, True))', writes=True),
     Mutation("a check is turned", written_module, "writer.not_false(expression)", "writer.rule(expression)", writes=True),
     Mutation("uniques are forgotten", constraints, "for name, columns, not_distinct, predicate in keys:", "for name, columns, not_distinct, predicate in keys[:0]:", writes=True),
-    Mutation("a partial unique is a whole one", written_module, "if rule.where is not None:", "if False:", writes=True),
+    skipped("a partial unique is a whole one", "if rule.where is not None:", writes=True),
     Mutation("cascades restrict", constraints, '.get(key.on_delete, "restrict")', '.get("", "restrict")', writes=True),
     Mutation("a restrictive policy of one command is permissive", written_module, "if not policy.permissive:", 'if not policy.permissive and policy.command != "DELETE":', writes=True),
-    Mutation("an end of an order is its own", written_expressions, '{">": "<", ">=": "<="}[operator]', '{">": "<=", ">=": "<"}[operator]'),
+    of_expressions("an end of an order is its own", '{">": "<", ">=": "<="}[operator]', '{">": "<=", ">=": "<"}[operator]'),
     Mutation("an interval is turned", casts, "milliseconds += float(found[1])", "milliseconds -= float(found[1])"),
     Mutation("_ of LIKE is itself", patterns, 'else r"[\\s\\S]")', 'else "_")'),
-    Mutation("NULLS NOT DISTINCT is forgotten", written_module, "if rule.nulls_not_distinct:", "if False:", writes=True),
+    skipped("NULLS NOT DISTINCT is forgotten", "if rule.nulls_not_distinct:", writes=True),
     Mutation("a unique key has one field", written_module, "join(map(quoted, rule.fields))", "join(map(quoted, rule.fields[:1]))", writes=True),
-    Mutation("defaults are forgotten", written_module, "if own.defaults:", "if False:", writes=True),
-    Mutation("updated_at is not set", written_module, "if own.touched:", "if False:", writes=True),
+    skipped("defaults are forgotten", "if own.defaults:", writes=True),
+    skipped("updated_at is not set", "if own.touched:", writes=True),
     Mutation("SET NULL cascades", constraints, '"SET NULL": "set null"', '"SET NULL": "cascade"', writes=True),
     Mutation("a check refuses NULL", written_module, "writer.not_false(expression)", "'!(' + writer.rule(expression) + ')'", writes=True),
     Mutation("visible rows skip the restrictive policy", visible, "found.exact and not restricted", "found.exact"),
     Mutation("ELSIF is lost", written_functions, "in enumerate(statement.branches)", "in enumerate(statement.branches[:1])"),
     Mutation("IF takes NULL for true", written_functions, "condition = writer.true(test)", 'condition = f"!({writer.false(test)})"'),
-    Mutation("ANY is ALL", written_expressions, '("=", False): ("among", "notAmong")', '("=", False): ("everySame", "notAmong")'),
-    Mutation("a LEFT JOIN is an inner one", written_expressions, "if not source.outer:\n            return found", "return found"),
+    of_expressions("ANY is ALL", '("=", False): ("equalsAny", "differsFromAll")', '("=", False): ("equalsAll", "differsFromAll")'),
+    of_expressions("a LEFT JOIN is an inner one", "if not source.outer:\n            return found", "return found"),
     Mutation("a claim is another one", calls, 'return Claim(form.JSON, False, "claims")', 'return Claim(form.JSON, False, "email")'),
-    Mutation("parents are not looked for", written_module, "if own.references:", "if False:", writes=True),
+    skipped("parents are not looked for", "if own.references:", writes=True),
 ]  # fmt: skip
 
 

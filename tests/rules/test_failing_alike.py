@@ -174,3 +174,41 @@ def _found(server: servers.Server, sql: str, names: dict[str, str], *, writes: b
         made = written(folder, database)
         migrated(folder)
         return made, tried(made, database, written=None if writes else [], users=1)
+
+
+#: Calls for their effects, and whether they are known to have none and to raise no error.
+PERFORMED = {
+    "PERFORM logged(auth.uid(), 'role', NULL);": True,
+    "PERFORM logged(v, 'role', jsonb_build_object('a', v, 'b', coalesce(array_length(w, 1), 0)));": True,
+    "PERFORM logged(auth.uid(), 'role', jsonb_build_object('a', x::int));": False,
+    "PERFORM logged(auth.uid(), 'role', jsonb_build_object(x, 1));": False,
+    "PERFORM logged(x::uuid, 'role', NULL);": False,
+    "PERFORM divided('role');": False,
+}
+
+
+def test_a_function_performed_for_its_notices_is_left_out(server: servers.Server) -> None:
+    sql = """CREATE FUNCTION logged(who uuid, kind text, data jsonb) RETURNS void LANGUAGE plpgsql AS
+      $$ BEGIN RAISE NOTICE '% % %', who, kind, data; EXCEPTION WHEN OTHERS THEN NULL; END $$;
+    CREATE FUNCTION divided(kind text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '%', 1 / 0; END $$;"""
+    for number, call in enumerate(PERFORMED):
+        sql += f"""CREATE FUNCTION logs{number}(x text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+          DECLARE v uuid := auth.uid(); w text[]; BEGIN {call} RETURN v IS NOT NULL; END $$;"""
+        text = NUMBERS + SMALL + f"CREATE POLICY p ON notes USING (logs{number}('x'));"
+        sql += text.replace("notes", f"notes{number}")
+    made, findings = _found(server, sql, {})
+    refused = {table.target for table, _ in made.rules.refused}
+    assert [f"notes{number}" not in refused for number in range(len(PERFORMED))] == list(PERFORMED.values())
+    assert findings.differences == []
+
+
+def test_a_default_that_is_left_and_a_key_that_postgresql_makes_are_no_differences(server: servers.Server) -> None:
+    sql = """CREATE TABLE counted (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), n bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+      d text DEFAULT to_char(now(), 'YYYY'), p numeric(6,2));
+    INSERT INTO counted (d, p) VALUES (NULL, 12.30), ('a', 12.30);"""
+    made, findings = _found(server, sql, {}, writes=True)
+    assert [left.constraint for left in made.constraints.left if left.table == "public.counted"] == [
+        "default of d",
+        "n",
+    ]
+    assert findings.differences == []

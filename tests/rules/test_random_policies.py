@@ -29,6 +29,7 @@ def test_random_tables_agree(server: servers.Server) -> None:
     assert TRIED["reads"] > 4 * TRIED["tables"] > 0
     assert TRIED["writes"] > 10 * TRIED["tables"]
     assert TRIED["taken"] > TRIED["tables"]
+    assert TRIED["grants"] > 0
 
 
 @settings(max_examples=EXAMPLES, phases=[Phase.generate], suppress_health_check=list(HealthCheck), deadline=None)
@@ -36,10 +37,17 @@ def test_random_tables_agree(server: servers.Server) -> None:
 def agree(server: servers.Server, seed: int) -> None:
     shared, tables = Maker(Random(seed)).project(TABLES)
     with new_database(server) as database, projects.folder() as folder:
-        database.run(shared + "".join(sql.replace("posts", name) for name, sql in tables.items()) + GRANTS)
+        # The grants come before the tables, which take some of them away.
+        grants = "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated;"
+        database.run(grants + shared + GRANTS)
+        database.run("".join(sql.replace("posts", name) for name, sql in tables.items()))
         found = written(folder, database)
         refused = [(rule.policy.using, rule.policy.with_check, rule.reason) for _, rule in found.rules.refused]
-        assert refused == []
+        # Of all that the strategies make, only casts with a modifier have no translation.
+        assert [one for one in refused if "with a modifier is not translated" not in one[-1]] == []
+        TRIED["grants"] += sum(table.grants is not None for table in found.rules.tables.values())
+        TRIED["refused"] += len(refused)
+        TRIED["grants of columns"] += len(found.rules.grants_by_column)
         migrated(folder)
         findings = tried(found, database, written=list(tables), users=3, in_turn=True)
     TRIED.update(tables=TABLES, reads=findings.reads, writes=findings.writes, taken=findings.taken)

@@ -118,26 +118,23 @@ def _analysis() -> dict[str, Any]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def sides(made: Written, database: Database, rules: str | None = None) -> Iterator[Sides]:
-    """Both sides of a comparison: a fork of the migrated deployment with ``rules``, and the database."""
-    # Rows of its tables are the superuser's here, so the owner's rights are too.
-    with sides_at(made, database.url(servers.SUPERUSER), rules) as both:
-        yield both
+def _url(source: Database | str) -> str:
+    # Rows of a database's tables are the superuser's here, so the owner's rights are too.
+    return source if isinstance(source, str) else source.url(servers.SUPERUSER)
 
 
 @contextmanager
-def sides_at(made: Written, url: str, rules: str | None = None) -> Iterator[Sides]:
-    """Both sides of a comparison, with the database of ``url``."""
+def sides(made: Written, source: Database | str, rules: str | None = None) -> Iterator[Sides]:
+    """Both sides of a comparison: a fork of the migrated deployment with ``rules``, and a database or its address."""
     with fork(load_settings(made.folder)) as deployment:
         bundled(made.text if rules is None else rules).install(deployment, schema=False)
-        with connect(url, settings={"search_path": "public, extensions"}) as connection:
+        with connect(_url(source), settings={"search_path": "public, extensions"}) as connection:
             yield Sides(made.plan, moved_tables(made.plan, deployment), deployment, connection, made.folder)
 
 
 def tried(
     made: Written,
-    database: Database,
+    source: Database | str,
     rules: str | None = None,
     *,
     written: Collection[str] | None = None,
@@ -149,22 +146,7 @@ def tried(
 
     ``until_wrong``: it ends with the first user and table that differ. ``in_turn``: each table is written by one user.
     """
-    url = database.url(servers.SUPERUSER)
-    return tried_at(made, url, rules, written=written, users=users, until_wrong=until_wrong, in_turn=in_turn)
-
-
-def tried_at(
-    made: Written,
-    url: str,
-    rules: str | None = None,
-    *,
-    written: Collection[str] | None = None,
-    users: int | None = None,
-    until_wrong: bool = False,
-    in_turn: bool = False,
-) -> Findings:
-    """As :func:`tried`, with the database of ``url``."""
-    with sides_at(made, url, rules) as both:
+    with sides(made, source, rules) as both:
         numbers = {name: number for number, name in both.deployment.table_names().items()}
         postgres = PostgresSide(both.connection, both.tables, numbers)
         comparison = Comparison(postgres, ConvexSide(both.deployment, both.tables), made.rules, made.constraints)

@@ -202,17 +202,27 @@ def _granted(kind: str, name: str, acl: str, owner: str) -> str:
     return f"pg_catalog.unnest({revoked} || ARRAY{given}) AS made(statement)"
 
 
-_GRANTS = f"""
-SELECT made.statement FROM pg_catalog.pg_class c {
-    _OF_TABLE.replace(
-        "WHERE",
-        "CROSS JOIN LATERAL "
-        + _granted(
-            "TABLE", "c.oid::regclass::text", "coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))", "c.relowner"
-        )
-        + " WHERE",
+def _granted_on_tables(place: str, condition: str = "") -> str:
+    """SQL for the statements that give the rights on tables, and on their columns. ``place``: the joins and conditions
+    that select the tables.
+    """
+    acl = "coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))"
+    whole = place.replace(
+        "WHERE", f"CROSS JOIN LATERAL {_granted('TABLE', 'c.oid::regclass::text', acl, 'c.relowner')} WHERE"
     )
-} AND c.relkind IN ('r', 'p', 'v', 'm')
+    return f"""
+SELECT made.statement FROM pg_catalog.pg_class c {whole} {condition}
+UNION ALL
+SELECT format('GRANT %%s (%%I) ON %%s TO %%s', x.privilege_type, a.attname, c.oid::regclass,
+  CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
+{place.replace("WHERE", "CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) AS x WHERE")}
+AND NOT a.attisdropped AND {_ONLY_NAMED}
+"""
+
+
+_GRANTS = f"""
+{_granted_on_tables(_OF_TABLE, "AND c.relkind IN ('r', 'p', 'v', 'm')")}
 UNION ALL
 SELECT made.statement FROM pg_catalog.pg_class c {
     _OF_TABLE.replace(
@@ -227,13 +237,6 @@ SELECT made.statement FROM pg_catalog.pg_class c {
         + " WHERE",
     )
 } AND c.relkind = 'S'
-UNION ALL
-SELECT format('GRANT %%s (%%I) ON %%s TO %%s', x.privilege_type, a.attname, c.oid::regclass,
-  CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END)
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
-{
-    _OF_TABLE.replace("WHERE", "CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) AS x WHERE")
-} AND NOT a.attisdropped AND {_ONLY_NAMED}
 UNION ALL
 SELECT made.statement {
     _FUNCTION_PLACE.replace(
@@ -260,25 +263,7 @@ SELECT made.statement FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL {
 WHERE n.nspname = ANY(%(schemas)s)
 """
 #: The rights of the API's roles on single tables of other schemas, and on their columns.
-_ACCESS = f"""
-SELECT made.statement FROM pg_catalog.pg_class c {
-    _OF_TABLE_ALSO.replace(
-        "WHERE",
-        "CROSS JOIN LATERAL "
-        + _granted(
-            "TABLE", "c.oid::regclass::text", "coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))", "c.relowner"
-        )
-        + " WHERE",
-    )
-}
-UNION ALL
-SELECT format('GRANT %%s (%%I) ON %%s TO %%s', x.privilege_type, a.attname, c.oid::regclass,
-  CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END)
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
-{
-    _OF_TABLE_ALSO.replace("WHERE", "CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) AS x WHERE")
-} AND NOT a.attisdropped AND {_ONLY_NAMED}
-"""
+_ACCESS = _granted_on_tables(_OF_TABLE_ALSO)
 _STEPS = (
     _ROLES, _MEMBERS, _EXTENSIONS, _TYPES, _SEQUENCES, _FUNCTIONS, _TABLES, _DEFAULTS, _CONSTRAINTS, _INDEXES, _VIEWS,
     _TRIGGERS, _SECURITY, _POLICIES, _GRANTS,

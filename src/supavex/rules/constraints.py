@@ -203,14 +203,18 @@ class _Reader:
             self.made.unique.append(UniqueRule(name, fields, index, indexed, not_distinct, where))
         for other in source.indexes:
             if other.unique and None in other.columns:
-                self.leave(other.name, "a unique index over an expression")
+                self.leave(
+                    other.name, "a unique index over an expression is not translated: Convex indexes fields only"
+                )
 
     def checks(self) -> None:
         for check in self.table.source.checks:
             try:
                 found = condition_of(check.expression, self.scope)
                 if _asks_key(found):
-                    raise Untranslatable("it compares the key of a new row, and Convex chooses a new document's id")
+                    raise Untranslatable(
+                        "it compares a new row's primary key with a value, and Convex chooses a new document's id"
+                    )
                 self.made.checks.append((check.name, found))
             except Untranslatable as error:
                 self.leave(check.name, error)
@@ -255,7 +259,7 @@ class _Reader:
             value = cast(value, target.kind)
         value, held = alike(value, target, self.work.source)
         if held is not target:
-            raise Untranslatable(f"a value of {value.kind} for {target.kind}")
+            raise Untranslatable(f"the default is a value of {value.kind}, and the field holds {target.kind}")
         return value
 
     def triggers(self) -> None:
@@ -331,11 +335,19 @@ def _references(table: TablePlan, plan: Plan, found: Constraints) -> None:
     for key in table.source.foreign_keys:
         planned = _field(table, key.columns)
         if planned is None or planned.reference is None or planned.reference.is_array:
-            found.left.append(LeftOut(table.name, key.name, "its columns are no ids of a table in Convex"))
+            found.left.append(
+                LeftOut(
+                    table.name,
+                    key.name,
+                    "its columns hold no ids of a Convex table: foreign keys are kept only where they became ids",
+                )
+            )
             continue
         parent = planned.reference.target
         if parent == STORAGE_TABLE or parent not in found.tables:
-            found.left.append(LeftOut(table.name, key.name, f"it refers to {parent}"))
+            found.left.append(
+                LeftOut(table.name, key.name, f"it refers to {parent}, which no table of the source goes to")
+            )
             continue
         if (key.referenced_schema, key.referenced_table) != (planned.reference.schema, planned.reference.table):
             elsewhere = f"{key.referenced_schema}.{key.referenced_table}"
@@ -346,7 +358,13 @@ def _references(table: TablePlan, plan: Plan, found: Constraints) -> None:
         index, _ = index_for(table.definition, (planned.name,))
         action = {"CASCADE": "cascade", "SET NULL": "set null"}.get(key.on_delete, "restrict")
         if key.on_delete == "SET DEFAULT":
-            found.left.append(LeftOut(table.name, key.name, "ON DELETE SET DEFAULT: it restricts instead"))
+            found.left.append(
+                LeftOut(
+                    table.name,
+                    key.name,
+                    "ON DELETE SET DEFAULT is not translated: a delete is refused instead, as by RESTRICT",
+                )
+            )
         found.tables[parent].children.append(Child(table.target, planned.name, index, action, planned.takes_null))
 
 

@@ -22,6 +22,13 @@ KindName = Literal[
 ]  # fmt: skip
 
 
+#: Kinds in PostgreSQL's words.
+_WORDS = {
+    "moment": "timestamp", "json": "jsonb", "clerk": "Clerk's id of a user", "int64": "bigint", "row": "a whole row",
+    "unknown": "an untyped constant",
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """The representation of a value in Convex. Timestamps and intervals are milliseconds; dates ``YYYY-MM-DD``; times
@@ -50,8 +57,13 @@ class Kind:
         return self.name in ("number", "int64", "moment", "date", "time", "interval", "boolean")
 
     def __str__(self) -> str:
-        of = f" of {self.table}" if self.table else f" of {self.element}" if self.element else ""
-        return f"{self.name}{of}"
+        if self.name == "id":
+            return f"an id of {self.table}"
+        if self.element is not None:
+            return f"an array ({self.element})"
+        if self.name == "number":
+            return {"int": "integer", "real": "real"}.get(self.table, "number with decimals")
+        return _WORDS.get(self.name, self.name)
 
 
 BOOLEAN, TEXT, UUID, NUMBER, INT64 = Kind("boolean"), Kind("text"), Kind("uuid"), Kind("number"), Kind("int64")

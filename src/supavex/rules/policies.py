@@ -150,7 +150,7 @@ def _policy(policy: Policy, table: TablePlan, work: Work) -> PolicyRule:
         try:
             sides[side] = None if sql is None else condition_of(sql, Scope(work, (binding,)))
         except Untranslatable as error:
-            return PolicyRule(policy, roles, reason=f"{error} has no like in TypeScript here.")
+            return PolicyRule(policy, roles, reason=f"{error}.")
     return PolicyRule(policy, roles, sides["using"], sides["check"])
 
 
@@ -179,7 +179,8 @@ def _refuse_openings(tables: Mapping[str, TableRules]) -> None:
                 if names:
                     found = True
                     reason = (
-                        f"it asks which rows {names[0]} has not, whose policy {refusing[names[0]].policy.name} refuses."
+                        f"it depends on rows of {names[0]} that don't exist, or on their number, and the policy "
+                        f"{refusing[names[0]].policy.name} of {names[0]} refuses in rules.ts: fill in that stub first."
                     )
                     table.policies[at] = PolicyRule(rule.policy, rule.roles, reason=reason)
         if not found:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from supavex.postgres import server as servers
-from supavex.rules.typescript.module import is_changed
+from supavex.rules.parse.scope import RESERVED
+from supavex.rules.typescript.module import _BLOCK, _database, _resource, is_changed
 from tests import projects
 from tests.databases import new_database
 from tests.projects import ROOT, supavex
@@ -72,21 +73,29 @@ def test_policies_read_as_a_person_would_write_them(made: Written) -> None:
     assert "// USING (owner = auth.uid())" in made.text
 
 
-def test_what_has_no_like_refuses_with_its_text_a_reason_and_a_stub(made: Written) -> None:
+def test_what_is_not_translated_refuses_with_its_text_a_reason_and_a_stub(made: Written) -> None:
     reasons = {rule.policy.name: rule.reason for _, rule in made.rules.refused}
     assert reasons.keys() == {
         "texts", "dynamic", "endless", "grouped", "counted", "of_none", "unnested", "no_rows",
         "deviated", "xored", "totalled", "in_json",
     }  # fmt: skip
-    assert "order of values" in reasons["texts"]
-    assert "DYNEXECUTE" in reasons["dynamic"]
+    assert "< of text is not translated" in reasons["texts"]
+    assert "EXECUTE (dynamic SQL) in PL/pgSQL is not translated" in reasons["dynamic"]
     assert "calls itself" in reasons["endless"]
-    assert "count in an output of which EXISTS or FROM asks for the rows alone" in reasons["counted"]
-    assert "count in an output of which EXISTS or FROM asks for the rows alone" in reasons["of_none"]
-    assert "unnest in an output of which EXISTS or FROM" in reasons["unnested"]
-    assert "called in an output of which EXISTS or FROM" in reasons["no_rows"]
+    assert "count() in the SELECT list of an EXISTS" in reasons["counted"]
+    assert "count() in the SELECT list of an EXISTS" in reasons["of_none"]
+    assert "unnest() in the SELECT list" in reasons["unnested"]
+    assert "called() in the SELECT list" in reasons["no_rows"]
     assert re.search(r"using: untranslated_notes_texts,", made.text)
     assert re.search(r"function untranslated_notes_texts\(.*\): Answer \{\n  return false;", made.text)
+
+
+def test_no_function_of_a_project_takes_a_name_of_the_file(made: Written) -> None:
+    """A function `lower(uuid)` of the project would stand beside the runtime's `lower`."""
+    names = re.findall(r"^(?:export )?(?:async )?(?:function\*?|const|interface|type) (\w+)", _database(), re.MULTILINE)
+    names += re.findall(_BLOCK, _resource("sql.ts"))
+    assert set(names) <= RESERVED
+    assert made.rules.work.function_name("later") == "later_"
 
 
 def test_constraints_are_carried_or_listed(made: Written) -> None:

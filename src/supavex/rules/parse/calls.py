@@ -66,13 +66,13 @@ def _call(node: Any, scope: Scope) -> Expression:
     names = [part.sval for part in node.funcname]
     schema, name = (names[-2] if len(names) > 1 else ""), names[-1]
     if node.agg_filter or node.over or node.agg_distinct or node.agg_order or node.agg_within_group:
-        raise Untranslatable(f"{name} over several rows")
+        raise Untranslatable(f"{name} with FILTER, OVER, DISTINCT or ORDER BY is not translated")
     if schema == "auth" and name in ("uid", "role", "email", "jwt") and not node.args:
         return claim(name, scope)
     own = [] if schema == "pg_catalog" else scope.source.functions(schema, name)
     given = [expression(argument, scope) for argument in node.args or () if type(argument).__name__ != "NamedArgExpr"]
     if len(given) != len(node.args or ()):
-        raise Untranslatable("arguments by name")
+        raise Untranslatable("a call with arguments by name is not translated: give them by position")
     if own:
         return invoked(own, given, scope)
     return builtin(name, given, scope)
@@ -100,7 +100,7 @@ def builtin(name: str, given: list[Expression], scope: Scope) -> Expression:
         return given[1]
     found = BUILTINS.get(name)
     if found is None or not len(found.takes) - found.optional <= len(given) <= len(found.takes):
-        raise Untranslatable(f"the function {name}")
+        raise Untranslatable(f"the function {name} with {len(given)} arguments is not translated")
     arguments = tuple(_argument(one, kind, name) for one, kind in zip(given, found.takes, strict=False))
     nullable = found.nullable or any(one.nullable for one in arguments)
     return Call(found.gives, nullable, found.name, arguments, found.strict)
@@ -111,7 +111,7 @@ def _argument(given: Expression, kind: Kind, name: str) -> Expression:
         return given
     if given.kind.name == "unknown" or (given.kind.name == "uuid" and kind.name == "text"):
         return cast(given, kind)
-    raise Untranslatable(f"{name} of {given.kind}")
+    raise Untranslatable(f"the function {name} of {given.kind} is not translated")
 
 
 def _setting(given: list[Expression], scope: Scope) -> Expression:
@@ -123,27 +123,27 @@ def _setting(given: list[Expression], scope: Scope) -> Expression:
         missing = len(given) == 2 and isinstance(given[1], Constant) and given[1].value is True
         return null(form.TEXT) if missing else Call(form.TEXT, True, "unsetParameter", (given[0],), False)
     if name not in _SETTINGS:
-        raise Untranslatable(f"the setting {name}")
+        raise Untranslatable(f"current_setting('{name}') is not translated: a Convex function does not know it")
     return _SETTINGS[str(name)]
 
 
 def _concat(given: list[Expression]) -> Expression:
     if not all(one.kind.name in ("text", "unknown", "uuid") for one in given):
-        raise Untranslatable("concat of other values than texts")
+        raise Untranslatable("concat of values other than text is not translated: cast them to text")
     return Call(form.TEXT, False, "concat", tuple(cast(one, form.TEXT) for one in given), False)
 
 
 def _array_length(given: list[Expression]) -> Expression:
     if not given or given[0].kind.name != "array":
-        raise Untranslatable("the length of a value that is not an array")
+        raise Untranslatable("array_length of a value that is not an array")
     if len(given) == 2 and not (isinstance(given[1], Constant) and given[1].value == 1):
-        raise Untranslatable("the length of a second dimension")
+        raise Untranslatable("array_length of a dimension other than the first is not translated")
     return Call(form.WHOLE_NUMBER, True, "arrayLength", (given[0],))
 
 
 def _cardinality(given: list[Expression]) -> Expression:
     if len(given) != 1 or given[0].kind.name != "array":
-        raise Untranslatable("the cardinality of a value that is not an array")
+        raise Untranslatable("cardinality of a value that is not an array")
     return Call(form.WHOLE_NUMBER, given[0].nullable, "cardinality", (given[0],))
 
 
@@ -166,7 +166,7 @@ def _unnest(given: list[Expression]) -> Expression:
 
 def _json_texts(given: list[Expression]) -> Expression:
     if len(given) != 1 or given[0].kind.name != "json":
-        raise Untranslatable("the elements of a value that is not jsonb")
+        raise Untranslatable("jsonb_array_elements_text of a value that is not jsonb")
     return Call(_ARRAY, given[0].nullable, "jsonTexts", (given[0],))
 
 

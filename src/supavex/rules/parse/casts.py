@@ -41,7 +41,7 @@ def constant(text: str, kind: Kind) -> Constant:
     try:
         value = _value(text, kind)
     except (ValueError, OverflowError):
-        raise Untranslatable(f"the {kind} {text!r}") from None
+        raise Untranslatable(f"the text {text!r} is not read as a value of {kind}") from None
     return Constant(kind, False, value)
 
 
@@ -145,7 +145,7 @@ def cast(given: Expression, kind: Kind) -> Expression:
         return replace(given, kind=kind, parts=tuple(cast(part, kind) for part in given.parts))
     name = _CASTS.get((own.name, kind.name))
     if name is None:
-        raise Untranslatable(f"the cast of {own} to {kind}")
+        raise Untranslatable(f"a cast of {own} to {kind} is not translated")
     return Call(kind, given.nullable or own.name == "json", name, (given,))
 
 
@@ -153,7 +153,9 @@ def _number(given: Expression, kind: Kind) -> Expression:
     """A number as one of another type. It throws if a smaller type can't hold it."""
     own = given.kind
     if kind.table == "int" and own.table != "int":
-        raise Untranslatable("rounding to a whole number")
+        raise Untranslatable(
+            "a cast of a number with decimals to integer is not translated: PostgreSQL's types round in two ways"
+        )
     if kind.table == "int" and own.bits > kind.bits and not isinstance(given, Constant | Count):
         size = Constant(form.WHOLE_NUMBER, False, kind.bits)
         return Call(kind, given.nullable, "wholeOf", (given, size))
@@ -193,7 +195,7 @@ def _text(given: Expression) -> Expression:
         return Call(form.TEXT, given.nullable, "textOfBoolean", (given,))
     if name == "json":
         return Call(form.TEXT, given.nullable, "textOfJson", (given,))
-    raise Untranslatable(f"the cast of {given.kind} to text")
+    raise Untranslatable(f"a cast of {given.kind} to text is not translated: JavaScript writes it in another way")
 
 
 def returned(value: Expression, declared: Kind, *, returns_set: bool = False) -> Expression:
@@ -203,7 +205,7 @@ def returned(value: Expression, declared: Kind, *, returns_set: bool = False) ->
         if element is not None and element.name == declared.name == "number":
             cast(Variable(element, True, ""), declared)
             if element.table == "int" and element.bits > declared.bits:
-                raise Untranslatable("rows of a larger type of number than the function returns")
+                raise Untranslatable("it returns rows of a larger type of integer than it declares")
         return value
     if isinstance(value, form.Constant) and value.value is None:
         return null(declared)

@@ -148,7 +148,9 @@ def kind_of_type(type_: Type, target: Target, time_format: str = "") -> Kind:
     """
     if type_.element is not None:
         if type_.element.base == "float4":
-            raise Untranslatable(f"values of {type_.name}, whose elements PostgreSQL rounds to 24 bits")
+            raise Untranslatable(
+                f"values of {type_.name} are not translated: PostgreSQL rounds each element to 24 bits"
+            )
         element = target.elements[0] if target.elements else kinds.AnyValue()
         return Kind("array", element=kind_of_type(type_.element, Target(element), time_format))
     if type_.category == "e":
@@ -173,7 +175,9 @@ def kind_of_type(type_: Type, target: Target, time_format: str = "") -> Kind:
         return Kind("time", time_format)
     elif base in ("json", "jsonb") and (target.any or target.structured):
         return form.JSON
-    raise Untranslatable(f"values of {type_.name} are held as {target}, which SQL's operators have no like for")
+    raise Untranslatable(
+        f"Convex holds values of {type_.name} as {target}, and SQL's operators are not translated for them"
+    )
 
 
 def kind_named(name: str, source: Source) -> Kind:
@@ -186,14 +190,14 @@ def kind_named(name: str, source: Source) -> Kind:
     if name.startswith("_") and name[1:] in _NAMED:
         return Kind("array", element=_NAMED[name[1:]])
     if "(" in name or name in _CUT:
-        raise Untranslatable(f"the type {name}, which cuts, pads or rounds its values")
+        raise Untranslatable(f"the type {name} is not translated: PostgreSQL cuts, pads or rounds its values")
     found = _NAMED.get(name)
     if found is not None:
         return found
     enums = {other.name.lower() for other in source.plan.catalog.others if other.kind == "enum"}
     if name in enums or any(enum.endswith(f".{name}") for enum in enums if "." not in name):
         return form.TEXT
-    raise Untranslatable(f"the type {name}")
+    raise Untranslatable(f"the type {name} is not translated")
 
 
 #: Types that change a value without a modifier, too, or compare it in a way of their own.

@@ -14,15 +14,15 @@ from supavex.rules.parse.columns import Source, kind_named
 def cast_named(given: Expression, name: str, source: Source) -> Expression:
     """``given`` as a value of the type ``name``, which throws where PostgreSQL does. Raises :class:`Untranslatable`."""
     base = name.lower().removeprefix("pg_catalog.").replace('"', "")
-    if isinstance(given, Constant) and base in ("real", "float4"):
-        return null(form.REAL) if given.value is None else constant(str(given.value), form.REAL)
+    if isinstance(given, Constant) and base.removesuffix("[]") in ("real", "float4"):
+        return _real(given, Kind("array", element=form.REAL) if base.endswith("[]") else form.REAL)
     kind = kind_named(name, source)
     if isinstance(given, Constant):
         return cast(given, kind)
     if kind.name == "array" and given.kind.name == "array":
         _demand_elements(given.kind, kind, base, source)
     if base == "name":
-        raise Untranslatable("a cast to name, which cuts texts")
+        raise Untranslatable("a cast to name is not translated: PostgreSQL cuts the text to 63 bytes")
     if kind.name == "number" and kind.bits and given.kind.name in ("text", "json", "int64"):
         return _whole(given, kind)
     if is_enum(base, source):
@@ -30,11 +30,15 @@ def cast_named(given: Expression, name: str, source: Source) -> Expression:
     return cast(given, kind)
 
 
+def _real(given: Constant, kind: Kind) -> Constant:
+    return null(kind) if given.value is None else constant(str(given.value), kind)
+
+
 def _demand_elements(own: Kind, kind: Kind, name: str, source: Source) -> None:
     """Raises for an array whose elements PostgreSQL reads as another type: one of them may be none."""
     text = own.element is not None and own.element.name == "text"
     if text and (kind.element != form.TEXT or is_enum(name.removesuffix("[]"), source)):
-        raise Untranslatable(f"the cast of {own} to {name}")
+        raise Untranslatable(f"a cast of {own} to {name} is not translated: one element may be no such value")
 
 
 def _whole(given: Expression, kind: Kind) -> Expression:
@@ -56,7 +60,9 @@ def _label(given: Expression, name: str, source: Source) -> Expression:
         one.labels for one in _types(source) if one.category == "e" and name.rpartition(".")[2] == one.base.lower()
     }
     if len(found) != 1 or given.kind.name != "text":
-        raise Untranslatable(f"the cast of {given.kind} to the enum {name}, whose labels no column shows")
+        raise Untranslatable(
+            f"a cast of {given.kind} to the enum {name} is not translated: only text, to an enum that a column has"
+        )
     (labels,) = found
     if given.kind.labels == labels:
         return given

@@ -63,7 +63,9 @@ def _demand(found: object, *, always: bool) -> None:
             inner = always
         case Invoke():
             if found.denied:
-                raise Untranslatable("in a block with EXCEPTION, a call of a function that a role may not EXECUTE")
+                raise Untranslatable(
+                    f"a block with EXCEPTION calls {found.function.source}, which a role may not EXECUTE. {_UNSURE}"
+                )
             for argument in found.arguments:
                 _demand(argument, always=False)
             _demand_body(found.function, always=always)
@@ -72,7 +74,9 @@ def _demand(found: object, *, always: bool) -> None:
             inner = always
             # More than one row is an error in both, if both look for rows.
             if not always and not found.select.limit and found.select.sources:
-                raise Untranslatable("in a block with EXCEPTION, a subquery that may find several rows")
+                raise Untranslatable(
+                    f"a block with EXCEPTION has a subquery that may find several rows, which is an error. {_UNSURE}"
+                )
         case form.InSelect():
             _demand(found.left, always=False)
             _demand(found.select, always=always)
@@ -87,9 +91,14 @@ def _demand(found: object, *, always: bool) -> None:
             _demand_select(found, always=always)
             return
         case _:
-            raise Untranslatable(f"in a block with EXCEPTION, {_named(found)}, which may fail in PostgreSQL alone")
+            raise Untranslatable(
+                f"a block with EXCEPTION evaluates {_named(found)}, which may raise an error. {_UNSURE}"
+            )
     for one in _parts(found):
         _demand(one, always=inner)
+
+
+_UNSURE = "It is not known that TypeScript raises an error exactly when PostgreSQL does: move it out of the block"
 
 
 def _named(found: object) -> str:
@@ -116,7 +125,9 @@ def _demand_select(select: Select, *, always: bool) -> None:
     # PostgreSQL looks at the rights of all tables before it reads a row; TypeScript looks at those that it reads.
     for number, source in enumerate(select.sources):
         if source.secured and (number or not always):
-            raise Untranslatable("in a block with EXCEPTION, a table with the caller's rights that may stay unread")
+            raise Untranslatable(
+                f"a block with EXCEPTION may read {source.table} with the caller's rights, or not. {_UNSURE}"
+            )
         for _, value in source.equal:
             _demand(value, always=False)
         _demand(source.on, always=False)
@@ -131,5 +142,5 @@ def _demand_body(function: Function, *, always: bool) -> None:
     for _, _, begins in function.variables:
         _demand(begins, always=always)
     if any(one.verb == "raise" for one in form.parts_in(function.body) if isinstance(one, Statement)):
-        raise Untranslatable("in a block with EXCEPTION, a call of a function that raises")
+        raise Untranslatable(f"a block with EXCEPTION calls {function.source}, which has a RAISE. {_UNSURE}")
     demand_alike(function.body, always=always)

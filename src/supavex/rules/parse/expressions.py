@@ -43,7 +43,7 @@ def condition(node: Any, scope: Scope) -> Expression:
     if found.kind.name == "unknown":
         return cast(found, form.BOOLEAN)
     if found.kind.name != "boolean":
-        raise Untranslatable(f"a condition of the kind {found.kind}")
+        raise Untranslatable(f"a condition has a value of {found.kind} instead of boolean")
     return found
 
 
@@ -52,14 +52,16 @@ def type_named(node: Any, scope: Scope) -> str:
     names = [part.sval for part in node.names if part.sval != "pg_catalog"]
     if getattr(node, "pct_type", False):
         if len(names) < 2:
-            raise Untranslatable("%TYPE")
+            raise Untranslatable("%TYPE of a variable is not translated: name its type")
         table = scope.source.table(names[-3] if len(names) > 2 else "", names[-2])
         column = table.source.column(names[-1])
         if column is None:
-            raise Untranslatable(f"{'.'.join(names)}%TYPE")
+            raise Untranslatable(f"{'.'.join(names)}%TYPE names no column")
         return column.type.name
     if node.typmods:
-        raise Untranslatable(f"a cast to {names[-1]} with a modifier, which cuts, pads or rounds the value")
+        raise Untranslatable(
+            f"a cast to {names[-1]} with a modifier is not translated: PostgreSQL cuts, pads or rounds the value"
+        )
     return ".".join(names) + ("[]" if node.arrayBounds else "")
 
 
@@ -80,7 +82,7 @@ def _constant(node: Any, scope: Scope) -> Expression:
         return Constant(form.BOOLEAN, False, bool(value.boolval))
     if kind == "String":
         return Constant(form.UNKNOWN, False, value.sval)
-    raise Untranslatable("a constant of bits")
+    raise Untranslatable("a bit string is not translated")
 
 
 @reads("TypeCast")
@@ -104,7 +106,7 @@ def _length(node: Any) -> int:
 @reads("ColumnRef")
 def _column(node: Any, scope: Scope) -> Expression:
     if type(node.fields[-1]).__name__ == "A_Star":
-        raise Untranslatable("*")
+        raise Untranslatable("* as a value is not translated: name the columns")
     return scope.column([part.sval for part in node.fields])
 
 
@@ -114,7 +116,7 @@ def _parameter(node: Any, scope: Scope) -> Expression:
     while f"${node.number}" not in found.variables and found.outer is not None:
         found = found.outer
     if f"${node.number}" not in found.variables:
-        raise Untranslatable(f"${node.number}")
+        raise Untranslatable(f"the parameter ${node.number} is unknown here")
     return found.variables[f"${node.number}"]
 
 
@@ -171,7 +173,7 @@ def same_kinds(parts: list[Expression], scope: Scope) -> list[Expression]:
             continue
         held, other = alike(part, first, scope.source)
         if other.kind.name != first.kind.name:
-            raise Untranslatable(f"{part.kind} beside {first.kind}")
+            raise Untranslatable(f"CASE, COALESCE, ARRAY or another list has values of {part.kind} and {first.kind}")
         found.append(held)
     return _same_numbers(found) if first.kind.name == "number" else found
 
@@ -189,7 +191,9 @@ def _real(part: Expression) -> Expression:
     if isinstance(part, Constant) and isinstance(part.value, int | float):
         return constant(str(part.value), form.REAL)
     if part.kind != form.REAL:
-        raise Untranslatable("a value of real beside other numbers, which PostgreSQL rounds to 24 bits")
+        raise Untranslatable(
+            "CASE, COALESCE or another list mixes real with other numbers: cast all to double precision"
+        )
     return part
 
 
@@ -213,7 +217,9 @@ def _case(node: Any, scope: Scope) -> Expression:
 def _extreme(node: Any, scope: Scope) -> Expression:
     parts = same_kinds([expression(part, scope) for part in node.args], scope)
     if not parts[0].kind.ordered:
-        raise Untranslatable(f"the order of values of the kind {parts[0].kind}")
+        raise Untranslatable(
+            f"GREATEST or LEAST of {parts[0].kind} is not translated: JavaScript orders such values in another way"
+        )
     name = "greatest" if node.op.name == "IS_GREATEST" else "least"
     return Call(parts[0].kind, all(p.nullable for p in parts), name, tuple(parts), False)
 
@@ -232,10 +238,10 @@ def _array(node: Any, scope: Scope) -> Expression:
 def _subscript(node: Any, scope: Scope) -> Expression:
     given = expression(node.arg, scope)
     if len(node.indirection) != 1 or type(node.indirection[0]).__name__ != "A_Indices" or node.indirection[0].is_slice:
-        raise Untranslatable("a part of a composite value, or a slice")
+        raise Untranslatable("a part of a composite value, or a slice of an array, is not translated")
     index = expression(node.indirection[0].uidx, scope)
     if given.kind.name != "array" or index.kind.name != "number" or given.kind.element is None:
-        raise Untranslatable(f"a subscript of {given.kind}")
+        raise Untranslatable(f"a subscript of {given.kind} is not translated")
     return Call(given.kind.element, True, "element", (given, index))
 
 
@@ -248,7 +254,7 @@ def _value_function(node: Any, scope: Scope) -> Expression:
         return cast(form.Claim(form.MOMENT, False, "now"), form.DATE)
     if name in ("current_user", "current_role", "user", "session_user") and scope.secured and name != "session_user":
         return form.Claim(form.TEXT, False, "databaseRole")
-    raise Untranslatable(name)
+    raise Untranslatable(f"{name} is not translated")
 
 
 @reads("A_Expr")
@@ -281,7 +287,7 @@ def _operation(node: Any, scope: Scope) -> Expression:
         low, high = (expression(end, scope) for end in node.rexpr)
         found = all_of([compared(">=", sides[0], low, scope.source), compared("<=", sides[0], high, scope.source)])
         return found if kind == "AEXPR_BETWEEN" else Not(form.BOOLEAN, found.nullable, found)
-    raise Untranslatable(kind.removeprefix("AEXPR_"))
+    raise Untranslatable(f"the operator syntax {kind.removeprefix('AEXPR_')} is not translated")
 
 
 def _negative(operator: str, given: Expression, scope: Scope) -> Expression:
@@ -289,12 +295,12 @@ def _negative(operator: str, given: Expression, scope: Scope) -> Expression:
         return Constant(given.kind, False, -given.value)
     if operator == "-" and given.kind == form.WHOLE_NUMBER:
         return operated(operator, Constant(given.kind, False, 0), given, scope.source)
-    raise Untranslatable(f"the operator {operator} before a value")
+    raise Untranslatable(f"the operator {operator} before {given.kind} is not translated")
 
 
 def _row_comparison(operator: str, node: Any, scope: Scope) -> Expression:
     if operator not in ("=", "<>") or type(node.rexpr).__name__ != "RowExpr":
-        raise Untranslatable("a comparison of several values")
+        raise Untranslatable("a comparison of rows is translated only for = and <> of two lists of values")
     pairs = zip(node.lexpr.args, node.rexpr.args, strict=True)
     found = all_of([compared("=", expression(a, scope), expression(b, scope), scope.source) for a, b in pairs])
     return found if operator == "=" else Not(form.BOOLEAN, found.nullable, found)
@@ -308,11 +314,11 @@ def quantified(operator: str, left: Expression, array: Expression, scope: Scope,
             ones = [Constant(array.kind.element, False, value) for value in array.value]
             parts = [operated(operator, left, one, scope.source) for one in ones]
             return (all_of if every else any_of)(parts) if parts else Constant(form.BOOLEAN, False, every)
-        raise Untranslatable(f"{operator} ANY or ALL")
+        raise Untranslatable(f"{operator} with ANY or ALL is translated only for an array of constants")
     if isinstance(array, Constant) and array.kind.name == "unknown" and array.value is not None:
         array = cast(array, Kind("array", element=left.kind))
     if array.kind.name != "array" or array.kind.element is None:
-        raise Untranslatable(f"ANY of {array.kind}")
+        raise Untranslatable(f"ANY or ALL of {array.kind} is not translated")
     element = array.kind.element
     if element.name != left.kind.name or element.table != left.kind.table:
         if left.kind.name == "unknown":

@@ -35,7 +35,7 @@ def invoked(candidates: list[catalog.Function], given: list[Expression], scope: 
     if len(found) > 1:
         found = [f for f in found if len(f.parameters) == len(given)] or found
     if len(found) != 1:
-        raise Untranslatable(f"the function {candidates[0].qualified} with {len(given)} arguments")
+        raise Untranslatable(f"no single function {candidates[0].qualified} takes {len(given)} arguments")
     function = found[0]
     arguments = _arguments(function, given, scope)
     secured = scope.secured and not function.security_definer
@@ -74,7 +74,9 @@ def _argument(given: Expression, declared: Kind, function: catalog.Function) -> 
         return given
     if given.kind.name == "unknown" or (given.kind.name, declared.name) in (("uuid", "text"), ("date", "moment")):
         return cast(given, declared)
-    raise Untranslatable(f"{function.qualified} of {given.kind} instead of {declared}")
+    raise Untranslatable(
+        f"{function.qualified} is called with a value of {given.kind}, and its parameter is {declared}"
+    )
 
 
 def _read(function: catalog.Function, arguments: list[Expression], work: Work, *, secured: bool) -> Function:
@@ -83,7 +85,7 @@ def _read(function: catalog.Function, arguments: list[Expression], work: Work, *
     if key in work.functions:
         return work.functions[key]
     if function.qualified in work.reading:
-        raise Untranslatable(f"{function.qualified} calls itself")
+        raise Untranslatable(f"{function.qualified} calls itself, and a recursive function is not translated")
     work.reading.append(function.qualified)
     try:
         made = _made(function, kinds, work, secured=secured)
@@ -113,7 +115,7 @@ def _made(function: catalog.Function, kinds: tuple[tuple[Kind, bool], ...], work
     scope = Scope(work, variables=variables, secured=secured, function=function.name)
     locals_: Variables = ()
     if function.columns and len(function.columns) > 1:
-        raise Untranslatable("it returns several columns")
+        raise Untranslatable("it returns several columns, and only functions of one value or column are translated")
     returns = function.columns[0].type if function.columns and function.returns == "record" else function.returns
     declared = kind_named(returns, work.source)
     if function.language == "sql":
@@ -122,12 +124,12 @@ def _made(function: catalog.Function, kinds: tuple[tuple[Kind, bool], ...], work
         body, locals_ = body_of(function, replace(scope, plpgsql=True), declared)
     values = [one for one in _returned(body) if one is not None]
     if not values:
-        raise Untranslatable("it returns nothing")
+        raise Untranslatable("no RETURN of a value was found in it")
     kind = next((v.kind for v in values if not isinstance(v, form.Constant)), values[0].kind)
     if any(v.kind.name != kind.name or v.kind.table != kind.table for v in values if v.kind.name != "unknown"):
         same = all(isinstance(v, form.Constant) or v.kind.name == kind.name for v in values)
         if not same:
-            raise Untranslatable("it returns values of several kinds")
+            raise Untranslatable("its RETURN statements return values that Convex holds in different ways")
     nullable = any(value.nullable for value in values)
     name = work.function_name(function.name)
     return Function(name, function.qualified, tuple(parameters), locals_, body, kind, nullable, not secured)
@@ -147,12 +149,12 @@ def _returned(body: tuple[Statement, ...]) -> list[Expression | None]:
 def _sql_body(function: catalog.Function, scope: Scope, declared: Kind) -> tuple[Statement, ...]:
     node = statement_of(function)
     if type(node).__name__ != "SelectStmt":
-        raise Untranslatable("it does not only select")
+        raise Untranslatable("its body is not a SELECT, and statements that write are not translated")
     found = selects(node, scope)
     if function.returns_set:
         value = rows(found)
     elif len(found) != 1:
-        raise Untranslatable("UNION as one value")
+        raise Untranslatable("it returns one value of a UNION, of which PostgreSQL chooses any row")
     else:
         value = _one(found[0])
     return (Statement("return", returned(value, declared, returns_set=function.returns_set)),)

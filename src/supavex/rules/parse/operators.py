@@ -39,7 +39,7 @@ def operated(operator: str, left: Expression, right: Expression, source: Source)
         return _pattern(operator, left, right)
     made = _OPERATORS.get(operator)
     if made is None:
-        raise Untranslatable(f"the operator {operator}")
+        raise Untranslatable(f"the operator {operator} is not translated")
     return made(left, right)
 
 
@@ -48,13 +48,13 @@ def compared(operator: str, left: Expression, right: Expression, source: Source)
     left, right = alike(left, right, source)
     kind = left.kind
     if operator in ("<", "<=", ">", ">=") and not kind.ordered:
-        raise Untranslatable(f"the order of values of the kind {kind}")
+        raise Untranslatable(f"{operator} of {kind} is not translated: JavaScript orders such values in another way")
     if kind.name == "interval" and any(_months(side) for side in (left, right)):
-        raise Untranslatable("the comparison of months")
+        raise Untranslatable("a comparison of an interval with months or years is not translated: their length varies")
     if kind.name == "json" and not any(isinstance(side, Constant) for side in (left, right)):
-        raise Untranslatable("a comparison of two values of jsonb")
+        raise Untranslatable("a comparison of two values of jsonb is translated only if one is a constant")
     if kind.name == "row":
-        raise Untranslatable("the comparison of whole rows")
+        raise Untranslatable("a comparison of whole rows is not translated")
     return Compare(form.BOOLEAN, left.nullable or right.nullable, operator, left, right)  # type: ignore[arg-type]
 
 
@@ -76,7 +76,9 @@ def alike(left: Expression, right: Expression, source: Source) -> tuple[Expressi
         found = _held_as(one, other, source)
         if found is not None:
             return (other, found) if turned else (found, other)
-    raise Untranslatable(f"a comparison of {left.kind} with {right.kind}{_why(left.kind, right.kind)}")
+    raise Untranslatable(
+        f"a comparison of {left.kind} with {right.kind} is not translated{_why(left.kind, right.kind)}"
+    )
 
 
 def _why(left: Kind, right: Kind) -> str:
@@ -192,11 +194,11 @@ def id_constant(text: str, table: str, source: Source) -> Constant:
     """The id of the row of ``table`` whose key is ``text``."""
     found = source.plan.to_target(table)
     if found is None or found.key is None or found.status != "mapped" or len(found.key.columns) != 1:
-        raise Untranslatable(f"ids of {table} are not computed of keys")
+        raise Untranslatable(f"a constant is compared with an id of {table}, whose ids are not computed from keys")
     try:
         return Constant(source.id_kind(table), False, encode_id(source.numbers[table], found.key.internal_id(text)))
     except (ValueError, OverflowError, KeyError):
-        raise Untranslatable(f"the key {text!r} of {table}") from None
+        raise Untranslatable(f"the constant {text!r} can't be a key of {table}") from None
 
 
 def _name(table: str) -> Constant:
@@ -207,16 +209,20 @@ def _uuid(one: Expression) -> Expression:
     return Call(form.UUID, one.nullable, "uuidOf", (one,))
 
 
+#: The operators of patterns, as people write them.
+_PATTERNS = {"~~": "LIKE", "~~*": "ILIKE", "~": "~ (a regular expression)", "~*": "~* (a regular expression)"}
+
+
 def _pattern(operator: str, left: Expression, right: Expression) -> Expression:
     """LIKE and regular expressions with constant patterns."""
     if left.kind.name not in ("text", "unknown") or not isinstance(right, Constant) or not isinstance(right.value, str):
-        raise Untranslatable(f"{operator} with a pattern that does not stand there")
+        raise Untranslatable(f"{_PATTERNS[operator]} is translated only for a text with a constant pattern")
     ignore = operator.endswith("*")
     found = (of_like if "~~" in operator else portable)(right.value, ignore_case=ignore)
     if found is None and right.value in ("%", "") and "~~" in operator:
         found = "" if right.value else "^$"
     if found is None:
-        raise Untranslatable(f"the pattern {right.value!r}")
+        raise Untranslatable(f"the pattern {right.value!r} is not translated: JavaScript may match it in another way")
     return Call(form.BOOLEAN, left.nullable, "matches", (left, Constant(form.TEXT, False, found)))
 
 
@@ -251,8 +257,8 @@ def _arithmetic(operator: str) -> Callable[[Expression, Expression], Expression]
             size = [] if kind.bits == form.WHOLE_NUMBER.bits else [Constant(form.WHOLE_NUMBER, False, kind.bits)]
             return Call(kind, nullable, _ARITHMETIC[operator], (*sides, *size))
         if "json" in kinds and operator == "-":
-            raise Untranslatable("jsonb without a key")
-        raise Untranslatable(f"{left.kind} {operator} {right.kind}")
+            raise Untranslatable("jsonb - key is not translated")
+        raise Untranslatable(f"{left.kind} {operator} {right.kind} is not translated")
 
     return made
 
@@ -263,11 +269,11 @@ _ARITHMETIC = {"+": "plus", "-": "minus", "*": "times", "/": "divided", "%": "re
 def _json(name: str, kind: Kind) -> Callable[[Expression, Expression], Expression]:
     def made(left: Expression, right: Expression) -> Expression:
         if left.kind.name != "json":
-            raise Untranslatable(f"{left.kind} with an operator of jsonb")
+            raise Untranslatable(f"an operator of jsonb is used on {left.kind}")
         if isinstance(right, Constant) and right.kind.name == "unknown":
             right = constant(str(right.value), form.TEXT)
         if right.kind.name == "array" or (right.kind.name == "json" and name != "jsonContains"):
-            raise Untranslatable("a path into jsonb")
+            raise Untranslatable("-> or ->> with an array or jsonb on the right is not translated")
         if name == "jsonText" and isinstance(left, Claim) and isinstance(right, Constant) and right.value in _CLAIMS:
             return Claim(form.TEXT, True, str(right.value))
         return Call(kind, True, name, (left, right))
@@ -282,7 +288,7 @@ _CLAIMS = ("role", "email")
 def _path(name: str, kind: Kind) -> Callable[[Expression, Expression], Expression]:
     def made(left: Expression, right: Expression) -> Expression:
         if left.kind.name != "json" or not isinstance(right, Constant):
-            raise Untranslatable("a path into jsonb that does not stand there")
+            raise Untranslatable("#> and #>> are translated only for jsonb with a constant path")
         value = right.value if isinstance(right.value, list) else constant(str(right.value), _TEXTS).value
         return Call(kind, True, name, (left, Constant(_TEXTS, False, value)))
 
@@ -305,7 +311,7 @@ def _contains(turned: bool) -> Callable[[Expression, Expression], Expression]:
             return Call(form.BOOLEAN, nullable, "jsonContains", (whole, part))
         if names == {"array"} and _same_elements(whole, part):
             return Call(form.BOOLEAN, nullable, "containsAll", (whole, part))
-        raise Untranslatable(f"{whole.kind} @> {part.kind}")
+        raise Untranslatable(f"{whole.kind} @> {part.kind} is not translated")
 
     return made
 
@@ -314,7 +320,7 @@ def _overlaps(left: Expression, right: Expression) -> Expression:
     if left.kind.name == "array" and isinstance(right, Constant) and right.kind.name == "unknown":
         right = cast(right, left.kind)
     if left.kind.name != "array" or right.kind.name != "array" or not _same_elements(left, right):
-        raise Untranslatable(f"{left.kind} && {right.kind}")
+        raise Untranslatable(f"{left.kind} && {right.kind} is not translated")
     return Call(form.BOOLEAN, left.nullable or right.nullable, "overlaps", (left, right))
 
 
@@ -325,7 +331,7 @@ def _same_elements(left: Expression, right: Expression) -> bool:
 
 def _has_key(left: Expression, right: Expression) -> Expression:
     if left.kind.name != "json":
-        raise Untranslatable(f"{left.kind} ? {right.kind}")
+        raise Untranslatable(f"{left.kind} ? {right.kind} is not translated")
     key = cast(right, form.TEXT) if right.kind.name == "unknown" else right
     return Call(form.BOOLEAN, left.nullable or key.nullable, "jsonHas", (left, key))
 
@@ -333,7 +339,7 @@ def _has_key(left: Expression, right: Expression) -> Expression:
 def _has_keys(name: str) -> Callable[[Expression, Expression], Expression]:
     def made(left: Expression, right: Expression) -> Expression:
         if left.kind.name != "json" or right.kind.name != "array":
-            raise Untranslatable(f"{left.kind} with keys of {right.kind}")
+            raise Untranslatable(f"?| or ?& of {left.kind} with {right.kind} is not translated")
         return Call(form.BOOLEAN, left.nullable or right.nullable, name, (left, right))
 
     return made

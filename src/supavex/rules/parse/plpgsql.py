@@ -12,9 +12,9 @@ from supavex.rules.form import Call, Constant, Expression, Kind, Scalar, Stateme
 from supavex.rules.parse.casts import cast, null, returned
 from supavex.rules.parse.columns import kind_named
 from supavex.rules.parse.conversions import cast_named, is_enum
-from supavex.rules.parse.exceptions import demand_alike
+from supavex.rules.parse.exceptions import demand_alike, never_throws
 from supavex.rules.parse.program import condition_of, expression_of, select_of
-from supavex.rules.parse.scope import RESERVED, Scope
+from supavex.rules.parse.scope import RESERVED, Scope, expression
 from supavex.rules.parse.selects import rows, select_outputs, selects
 
 _OF_TEXT = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -32,7 +32,7 @@ def body_of(function: catalog.Function, scope: Scope, declared: Kind) -> tuple[t
     try:
         parsed = json.loads(parse_plpgsql_json(_readable(function, scope)))[0]["PLpgSQL_function"]
     except (ParseError, ValueError, IndexError, KeyError):
-        raise Untranslatable("PL/pgSQL that the parser does not read") from None
+        raise Untranslatable("the parser of PL/pgSQL does not read the body") from None
     reader = _Reader(function, scope, declared, parsed["datums"])
     return tuple(reader.block(parsed["action"])), reader.declared_variables
 
@@ -68,6 +68,14 @@ def _declared_types(function: catalog.Function) -> tuple[dict[str, str], set[str
     return made, inner
 
 
+#: The words of statements whose names in the parser say little.
+_STATEMENTS = {
+    "dynexecute": "EXECUTE (dynamic SQL)", "dynfors": "FOR … IN EXECUTE", "fors": "FOR … IN a query",
+    "fori": "FOR … IN a range", "foreach_a": "FOREACH", "getdiag": "GET DIAGNOSTICS", "forc": "FOR … IN a cursor",
+    "return_next": "RETURN NEXT",
+}  # fmt: skip
+
+
 class _Reader:
     def __init__(self, function: catalog.Function, scope: Scope, declared: Kind, datums: list[Any]) -> None:
         self.function, self.scope, self.declared, self.datums = function, scope, declared, datums
@@ -86,12 +94,14 @@ class _Reader:
             if variable.get("isconst") and name in ("sqlstate", "sqlerrm"):
                 continue  # of a handler's own
             if name in self.variables:
-                raise Untranslatable(f"the variable {name} of two blocks")
+                raise Untranslatable(f"two blocks declare the variable {name}: give them different names")
             type_name = variable["datatype"]["PLpgSQL_type"]["typname"]
             written = types.get(name.lower(), type_name)
             limit = _LIMITED.fullmatch(written)
             if "(" in written and limit is None:
-                raise Untranslatable(f"a variable of the type {written}, which cuts, pads or rounds its values")
+                raise Untranslatable(
+                    f"a variable of the type {written} is not translated: PostgreSQL cuts, pads or rounds its values"
+                )
             if limit is not None:
                 self.limits[name] = int(limit[1])
             bare = written.replace('"', "")
@@ -114,7 +124,7 @@ class _Reader:
             schema, _, bare = table.rpartition(".")
             found = self.scope.source.table(schema, bare).source.column(column)
             if found is None:
-                raise Untranslatable(name)
+                raise Untranslatable(f"{name} names no column")
             return found.type.name
         return name
 
@@ -129,7 +139,9 @@ class _Reader:
         handlers = [one["PLpgSQL_exception"] for one in block["exceptions"]["PLpgSQL_exception_block"]["exc_list"]]
         names = [[c["PLpgSQL_condition"]["condname"] for c in one["conditions"]] for one in handlers]
         if names != [["others"]]:
-            raise Untranslatable("EXCEPTION WHEN other errors than OTHERS in PL/pgSQL")
+            raise Untranslatable(
+                "EXCEPTION is translated only with the condition OTHERS alone: TypeScript has no such error codes"
+            )
         handled = tuple(self.statements(handlers[0].get("action", [])))
         demand_alike(tuple(body))
         always = Constant(form.BOOLEAN, False, True)
@@ -143,7 +155,8 @@ class _Reader:
         ((name, content),) = node.items()
         made = getattr(self, f"_{name.removeprefix('PLpgSQL_stmt_')}", None)
         if made is None:
-            raise Untranslatable(f"{name.removeprefix('PLpgSQL_stmt_').upper()} in PL/pgSQL")
+            bare = name.removeprefix("PLpgSQL_stmt_")
+            raise Untranslatable(f"{_STATEMENTS.get(bare, bare.upper())} in PL/pgSQL is not translated")
         return list(made(content))
 
     def _block(self, content: Any) -> list[Statement]:
@@ -151,7 +164,7 @@ class _Reader:
 
     def _return(self, content: Any) -> list[Statement]:
         if "expr" not in content:
-            raise Untranslatable("RETURN without a value")
+            raise Untranslatable("RETURN without a value, or of OUT parameters, is not translated")
         value = self.expression(content["expr"])
         if is_enum(self.function.returns.lower(), self.scope.source) and not self.function.returns_set:
             value = cast_named(value, self.function.returns, self.scope.source)
@@ -159,7 +172,7 @@ class _Reader:
 
     def _return_query(self, content: Any) -> list[Statement]:
         if "query" not in content:
-            raise Untranslatable("RETURN QUERY EXECUTE")
+            raise Untranslatable("RETURN QUERY EXECUTE is not translated: its SQL is known only when it runs")
         node = select_of(content["query"]["PLpgSQL_expr"]["query"])
         return [Statement("return", rows(selects(node, self.scope)))]
 
@@ -178,23 +191,23 @@ class _Reader:
         name = self._name(content["varno"])
         found = _ASSIGNMENT.match(content["expr"]["PLpgSQL_expr"]["query"])
         if found is None:
-            raise Untranslatable("an assignment")
+            raise Untranslatable("an assignment that the parser does not read")
         return [self._set(name, expression_of(found[1], self.scope))]
 
     def _execsql(self, content: Any) -> list[Statement]:
         if not content.get("into") or content.get("strict"):
-            raise Untranslatable("a statement that writes, or INTO STRICT")
+            raise Untranslatable("a statement that writes, or SELECT … INTO STRICT, is not translated")
         target = content["target"]
         if "PLpgSQL_row" in target:
             names = [field["name"] for field in target["PLpgSQL_row"]["fields"]]
         elif "PLpgSQL_var" in target:
             names = [target["PLpgSQL_var"]["refname"]]
         else:
-            raise Untranslatable("INTO a record")
+            raise Untranslatable("SELECT … INTO a record is not translated: name a variable for each column")
         node = select_of(content["sqlstmt"]["PLpgSQL_expr"]["query"])
         values = select_outputs(node, self.scope)
         if len(values) != len(names):
-            raise Untranslatable("INTO other variables than the columns of the SELECT")
+            raise Untranslatable("SELECT … INTO has another number of variables than of columns")
         return [self._set(name, value) for name, value in zip(names, values, strict=True)]
 
     def _perform(self, content: Any) -> list[Statement]:
@@ -204,28 +217,43 @@ class _Reader:
         if call is not None and type(call).__name__ == "FuncCall" and not node.fromClause:
             names = [part.sval for part in call.funcname]
             called = self.scope.source.functions(names[-2] if len(names) > 1 else "", names[-1])
-            arguments = call.args or ()
-            if called and all(_does_nothing(f, len(arguments)) for f in called):
+            if len(called) == 1 and _does_nothing(called[0]) and self._never_fail(call.args or (), called[0]):
                 return []
-        raise Untranslatable("PERFORM of a function that may raise or write")
+        raise Untranslatable("PERFORM is translated only for a function that does nothing but RAISE NOTICE")
+
+    def _never_fail(self, arguments: Any, function: catalog.Function) -> bool:
+        """Whether arguments of a call have the types of its parameters, and evaluating them raises no error."""
+        if len(arguments) != len(function.parameters):
+            return False
+        for node, parameter in zip(arguments, function.parameters, strict=True):
+            if parameter.type in ("json", "jsonb") and (values := _values_of_json(node)) is not None:
+                if not all(never_throws(expression(value, self.scope)) for value in values):
+                    return False
+                continue
+            given, declared = expression(node, self.scope), kind_named(parameter.type, self.scope.source)
+            null_ = isinstance(given, Constant) and given.value is None
+            text = given.kind.name == "unknown" and declared.name == "text"
+            if not never_throws(given) or not (null_ or text or given.kind.stands_for(declared)):
+                return False
+        return True
 
     def _raise(self, content: Any) -> list[Statement]:
         if content.get("elog_level") != _ERROR_LEVEL:
             if content.get("params") or content.get("options"):
-                raise Untranslatable("RAISE of values, which may fail")
+                raise Untranslatable("RAISE NOTICE or WARNING with values is not translated: to compute them may fail")
             return []
         return [Statement("raise", name=content.get("message", "raised"))]
 
     def _name(self, number: int) -> str:
         datum = self.datums[number].get("PLpgSQL_var")
         if datum is None:
-            raise Untranslatable("an assignment to a part of a record")
+            raise Untranslatable("an assignment to a field of a record is not translated")
         return str(datum["refname"])
 
     def _set(self, name: str, value: Expression) -> Statement:
         variable = self.variables.get(name)
         if variable is None:
-            raise Untranslatable(f"an assignment to {name}")
+            raise Untranslatable(f"an assignment to the parameter {name} is not translated: declare a variable")
         kind = variable.kind
         if isinstance(value, Scalar | Expression) and value.kind.name == "unknown":
             value = cast(value, kind) if getattr(value, "value", None) is not None else null(kind)
@@ -257,25 +285,35 @@ class _Reader:
         return kind
 
 
-def _does_nothing(function: catalog.Function, given: int) -> bool:
-    """Whether a call without arguments has no effect and cannot fail: its body only gives notices or returns."""
+def _values_of_json(node: Any) -> list[Any] | None:
+    """The values in a call of jsonb_build_object with constant keys; None for other expressions."""
+    if type(node).__name__ != "FuncCall" or node.funcname[-1].sval not in ("jsonb_build_object", "json_build_object"):
+        return None
+    arguments = list(node.args or ())
+    plain = len(arguments) % 2 == 0 and all(
+        type(key).__name__ == "A_Const" and not key.isnull for key in arguments[::2]
+    )
+    return arguments[1::2] if plain else None
+
+
+def _does_nothing(function: catalog.Function) -> bool:
+    """Whether a call has no effect and cannot fail: the body only gives notices of parameters, or returns."""
     from pglast.parser import ParseError, parse_plpgsql_json
 
-    if given or function.parameters or function.returns != "void" or function.denied or function.language != "plpgsql":
+    if function.returns != "void" or function.denied or function.language != "plpgsql":
         return False
     try:
         parsed = json.loads(parse_plpgsql_json(function.definition))[0]["PLpgSQL_function"]
     except (ParseError, ValueError, IndexError, KeyError):
         return False
+    names = {parameter.name for parameter in function.parameters}
     block = parsed["action"]["PLpgSQL_stmt_block"]
-    return "DECLARE" not in function.body.upper() and all(map(_is_idle, block.get("body", [])))
+    return "DECLARE" not in function.body.upper() and all(_is_idle(node, names) for node in block.get("body", []))
 
 
-def _is_idle(node: Any) -> bool:
+def _is_idle(node: Any, names: set[str]) -> bool:
     ((name, content),) = node.items()
     if name == "PLpgSQL_stmt_raise":
-        return bool(content.get("elog_level", _ERROR_LEVEL) < _ERROR_LEVEL) and not content.keys() & {
-            "params",
-            "options",
-        }
+        shown = {one["PLpgSQL_expr"]["query"].strip() for one in content.get("params", ())}
+        return content.get("elog_level", _ERROR_LEVEL) < _ERROR_LEVEL and "options" not in content and shown <= names
     return name == "PLpgSQL_stmt_return" and "expr" not in content

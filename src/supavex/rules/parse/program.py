@@ -16,7 +16,7 @@ def expression_of(sql: str, scope: Scope) -> Expression:
     try:
         return expression(expression_node(sql), scope)
     except RecursionError:
-        raise Untranslatable("it is nested too deeply") from None
+        raise Untranslatable("the expression is nested too deeply") from None
 
 
 def condition_of(sql: str, scope: Scope) -> Expression:
@@ -24,14 +24,14 @@ def condition_of(sql: str, scope: Scope) -> Expression:
     try:
         return condition(expression_node(sql), scope)
     except RecursionError:
-        raise Untranslatable("it is nested too deeply") from None
+        raise Untranslatable("the expression is nested too deeply") from None
 
 
 def select_of(sql: str) -> Any:
     """The node of a SELECT statement."""
     found = parsed_statements(sql)
     if len(found) != 1 or type(found[0].stmt).__name__ != "SelectStmt":
-        raise Untranslatable("a statement that does not only select")
+        raise Untranslatable("a statement other than SELECT is not translated")
     return found[0].stmt
 
 
@@ -40,7 +40,7 @@ def statement_of(function: catalog.Function) -> Any:
     if not function.atomic:
         found = parsed_statements(function.body)
         if len(found) != 1:
-            raise Untranslatable("it has several statements")
+            raise Untranslatable("an SQL function of several statements is not translated")
         return found[0].stmt
     (made,) = parsed_statements(function.definition)
     body = made.stmt.sql_body

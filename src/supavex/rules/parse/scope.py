@@ -31,11 +31,12 @@ class Work:
         """Counts a node. Raises :class:`Untranslatable` if there are too many."""
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise Untranslatable(f"it is larger than {MAX_NODES} nodes")
+            raise Untranslatable(f"the policy, with the functions that it calls, has more than {MAX_NODES} parts")
 
     def function_name(self, name: str) -> str:
         """A TypeScript name for another function."""
         plain = re.sub(r"\W", "_", name)
+        plain = f"{plain}_" if plain in RESERVED else plain
         taken = {function.name for function in self.functions.values()}
         return next(n for n in (plain, *(f"{plain}_{i}" for i in range(2, 1000))) if n not in taken)
 
@@ -101,10 +102,10 @@ class Scope:
             found = scope._own(names)
             if found is not None:
                 if self.plpgsql and scope.bindings and len(names) == 1 and names[0] in self._every_variable():
-                    raise Untranslatable(f"the name {names[0]} is a column's and a variable's: PL/pgSQL raises")
+                    raise Untranslatable(f"the name {names[0]} is both a column and a variable, which PL/pgSQL refuses")
                 return found
             scope = scope.outer
-        raise Untranslatable(f"the name {'.'.join(names)}")
+        raise Untranslatable(f"the name {'.'.join(names)} is unknown here")
 
     def _own(self, names: list[str]) -> Expression | None:
         name = names[-1]
@@ -115,7 +116,7 @@ class Scope:
             return self.variables.get(name) if names[0] == self.function else self.variables.get(".".join(names))
         found = [one for one in (self._of(b, name) for b in self.bindings) if one is not None]
         if len(found) > 1:
-            raise Untranslatable(f"the name {name} is ambiguous")
+            raise Untranslatable(f"the name {name} is a column of several tables: write table.{name}")
         if found:
             return found[0]
         if name in self.variables:
@@ -134,7 +135,9 @@ class Scope:
         alone = replace(self, bindings=(binding,), variables={}, outer=None)
         made = expression(expression_node(column.expression), alone)
         if made.kind.name != found.kind.name:
-            raise Untranslatable(f"the generated column {name} is made of {made.kind}")
+            raise Untranslatable(
+                f"the expression of the generated column {name} gives {made.kind}, and its field holds {found.kind}"
+            )
         return made
 
     def _every_variable(self) -> set[str]:
@@ -156,108 +159,28 @@ class Scope:
 
 #: Names that rules.ts uses itself, and TypeScript's words.
 RESERVED = frozenset(
-    [
-        "row",
-        "caller",
-        "db",
-        "all",
-        "rules",
-        "constraints",
-        "query",
-        "mutation",
-        "some",
-        "find",
-        "first",
-        "count",
-        "same",
-        "differ",
-        "less",
-        "atMost",
-        "rowsOf",
-        "break",
-        "case",
-        "catch",
-        "class",
-        "const",
-        "continue",
-        "debugger",
-        "default",
-        "delete",
-        "do",
-        "else",
-        "enum",
-        "export",
-        "extends",
-        "false",
-        "finally",
-        "for",
-        "function",
-        "if",
-        "import",
-        "in",
-        "instanceof",
-        "new",
-        "null",
-        "return",
-        "super",
-        "switch",
-        "this",
-        "throw",
-        "true",
-        "try",
-        "typeof",
-        "var",
-        "void",
-        "while",
-        "with",
-        "yield",
-        "let",
-        "static",
-        "implements",
-        "interface",
-        "package",
-        "private",
-        "protected",
-        "public",
-        "await",
-        "async",
-        "arguments",
-        "eval",
-        "undefined",
-        "number",
-        "string",
-        "boolean",
-        "object",
-        "symbol",
-        "any",
-        "type",
-        "of",
-        "get",
-        "set",
-        "Row",
-        "Caller",
-        "Id",
-        "Doc",
-        "idOf",
-        "uuidOf",
-        "NaN",
-        "Infinity",
-        "Date",
-        "Math",
-        "JSON",
-        "Object",
-        "Array",
-        "String",
-        "Number",
-        "Boolean",
-        "Promise",
-        "Set",
-        "Map",
-        "process",
-        "module",
-        "require",
-        "exports",
-    ]
+    """
+    absolute all allTrue Answer any anyTrue arguments Array arrayLength async atMost Auth await BigInt Boolean
+    boolean booleanFromJson booleanFromText break Caller caller callerOf cardinality case catch checkConstraints
+    Child class Command concat concatenated const Constraints constraints constraintsOf containsAll containsJson
+    continue ConvexError count countTrue crypto customMutation customQuery DatabaseReader DatabaseWriter Date dateOf
+    dayAfter dayBefore daysBetween db debugger deeper default delete demandSelect differ differsFromAll
+    differsFromAny DIGITS divided do Doc element else encodedId enum equalsAll equalsAny equalValues Error eval
+    export exports extends false finally find first firstBy for Found function gathered get granted greatest
+    greatestOf guarded Id identityOf idInTable idOf idOfNumber idOfText idsOf idsOfNumbers idsOfTexts if implements
+    import in Infinity insert instanceof int64Of interface isDuplicate isNull joined JSON jsonAt jsonAtPath
+    jsonbText jsonContains jsonHas jsonHasAll jsonHasAny jsonLength jsonText jsonTextAtPath jsonTexts jsonType
+    keyBytes labelOf later least leastOf leftOf length less let levels limited list Loose lower Map matches Math
+    mayCall minus module momentOf mutation NaN new notDistinct null nullIf nullIfEmpty Number number numberFromJson
+    numberFromText numberOf numberTextOf Object object of oneLevelDeeper orNullRow overlaps package passes plus
+    Policy positionOf private process Promise protected public publicMutation publicQuery query randomUuid read
+    reader realOf refused RegExp remainder remove removeWithChildren replaced require return rightOf Row row rowsOf
+    rules rulesOf same Set set sha256 single some splitPart splitText startsWith static strict String string
+    substring super switch symbol TableNames tableNumbers tableOf TableRules TextEncoder textOfBoolean textOfJson
+    textOfNumber Texts this throw times trimmed trimmedLeft trimmedRight true try type typeof undefined unguarded
+    Unique unsetParameter update upper uuidFromText uuidOf uuidsOf var visibleBy visibleOnly void Way WeakMap while
+    wholeFromText wholeOf with withDefaults withinBits withoutAbsent yield
+    """.split()  # noqa: SIM905
 )
 
 Handler = Callable[[Any, Scope], Expression]
@@ -281,11 +204,11 @@ def expression(node: Any, scope: Scope) -> Expression:
     work.step()
     handler = HANDLERS.get(type(node).__name__)
     if handler is None:
-        raise Untranslatable(f"{type(node).__name__} of PostgreSQL's grammar")
+        raise Untranslatable(f"the SQL syntax that PostgreSQL's parser calls {type(node).__name__} is not translated")
     work.depth += 1
     try:
         if work.depth > MAX_DEPTH:
-            raise Untranslatable(f"it is nested more than {MAX_DEPTH} levels deep")
+            raise Untranslatable(f"the expression is nested more than {MAX_DEPTH} levels deep")
         return handler(node, scope)
     finally:
         work.depth -= 1

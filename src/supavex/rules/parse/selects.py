@@ -43,13 +43,15 @@ def _sublink(node: Any, scope: Scope) -> Expression:
         return _scalar(node.subselect, scope)
     if kind == "ARRAY_SUBLINK":
         return rows(selects(node.subselect, scope))
-    raise Untranslatable(kind)
+    raise Untranslatable(f"a subquery of the kind {kind} is not translated")
 
 
 def _any_sublink(node: Any, scope: Scope, *, every: bool) -> Expression:
     operator = node.operName[-1].sval if node.operName else "="
     if operator not in (("<>", "!=") if every else ("=",)) or type(node.testexpr).__name__ == "RowExpr":
-        raise Untranslatable(f"{operator} with the rows of a subquery")
+        raise Untranslatable(
+            f"{operator} {'ALL' if every else 'ANY'} (SELECT …) is not translated: only IN and NOT IN of one column"
+        )
     left = expression(node.testexpr, scope)
     found: list[Expression] = []
     for each in selects(node.subselect, scope):
@@ -102,7 +104,7 @@ def rows(found: Sequence[Select]) -> Expression:
         return first
     kinds = [each.output.kind for each in found if each.output is not None]
     if len(kinds) < len(found) or any((one.name, one.table) != (first.kind.name, first.kind.table) for one in kinds):
-        raise Untranslatable("UNION of values of several kinds")
+        raise Untranslatable("a UNION has columns that Convex holds in different ways")
     element = replace(first.kind, bits=max(one.bits for one in kinds))
     return Rows(Kind("array", element=element), False, tuple(found))
 
@@ -113,7 +115,9 @@ def _scalar(node: Any, scope: Scope) -> Expression:
         return _aggregated(aggregate, node, scope)
     found = selects(node, scope)
     if len(found) != 1 or node.distinctClause:
-        raise Untranslatable("UNION or DISTINCT as one value")
+        raise Untranslatable(
+            "a subquery with UNION or DISTINCT is used as one value, of which PostgreSQL chooses any row"
+        )
     select = found[0]
     assert select.output is not None
     if not select.sources and select.condition is None:
@@ -146,7 +150,7 @@ def _aggregated(call: Any, node: Any, scope: Scope) -> Expression:
         or call.agg_order
         or node.limitCount
     ):
-        raise Untranslatable(f"{name} of groups")
+        raise Untranslatable(f"{name} with GROUP BY, HAVING, DISTINCT, FILTER, ORDER BY or LIMIT is not translated")
     if name == "count":
         argument = None if call.agg_star else call.args[0]
         select = _select(node, scope, argument)
@@ -162,20 +166,22 @@ def _aggregated(call: Any, node: Any, scope: Scope) -> Expression:
         return form.Call(form.BOOLEAN, True, "anyTrue" if name == "bool_or" else "allTrue", (rows([select]),))
     if name in ("max", "min") and select.output.kind.ordered and select.output.kind.name != "boolean":
         return form.Call(select.output.kind, True, "greatestOf" if name == "max" else "leastOf", (rows([select]),))
-    raise Untranslatable(f"the aggregate {name}")
+    raise Untranslatable(f"the aggregate {name} is not translated")
 
 
 def selects(node: Any, scope: Scope, *, output: bool = True) -> list[Select]:
     """The selects of a SELECT statement; several for a UNION. Raises :class:`Untranslatable` for other statements."""
     if node.op.name != "SETOP_NONE":
         if node.op.name != "SETOP_UNION" or node.limitCount or node.limitOffset:
-            raise Untranslatable(node.op.name.removeprefix("SETOP_"))
+            raise Untranslatable(
+                f"{node.op.name.removeprefix('SETOP_')}, or a UNION with LIMIT or OFFSET, is not translated"
+            )
         return [*selects(node.larg, scope, output=output), *selects(node.rarg, scope, output=output)]
     if output and _aggregate(node) is not None:
         value = _aggregated(_aggregate(node), node, scope)
         return [Select((), None, value)]
     if output and len(node.targetList or ()) != 1:
-        raise Untranslatable("a subquery of several columns")
+        raise Untranslatable("a subquery that is used as a value has several columns")
     if not output:
         _hold_rows(node, scope)
     called = _called_in_from(node)
@@ -195,7 +201,10 @@ _OF_EACH_ROW = frozenset(
         "gen_random_uuid", "uuid_generate_v4", "date_trunc", "to_char", "round", "floor", "ceil", "format",
     }
 )  # fmt: skip
-_ROWS_ALONE = "in an output of which EXISTS or FROM asks for the rows alone"
+_ROWS_ALONE = (
+    "in the SELECT list of an EXISTS, or of a subquery in FROM, may change how many rows there are: "
+    "write SELECT 1 FROM … WHERE … for EXISTS"
+)
 #: Parts of an output that don't change the number of rows.
 _PLAIN = frozenset(
     {
@@ -222,7 +231,7 @@ def _hold_rows(node: Any, scope: Scope) -> None:
             scalar = not any(function.returns_set for function in own) if own else names[-1] in _OF_EACH_ROW
             special = call.agg_star or call.agg_filter or call.agg_within_group or call.over
             if special or not scalar or names[-1] in _AGGREGATES:
-                raise Untranslatable(f"{names[-1]} {_ROWS_ALONE}")
+                raise Untranslatable(f"{names[-1]}() {_ROWS_ALONE}")
 
         def visit(self, _: Any, part: Any) -> None:
             if type(part).__name__ not in _PLAIN:
@@ -247,7 +256,7 @@ def _select(node: Any, scope: Scope, output: Any) -> Select:
     inner = _joined(node, scope, found)
     value = None if output is None else expression(output, inner)
     if value is not None and value.kind.name == "row":
-        raise Untranslatable("a whole row as a value")
+        raise Untranslatable("a subquery returns a whole row, and only single columns are translated")
     order = tuple(_order(each, inner) for each in node.sortClause or ()) if node.limitCount is not None else ()
     return arranged(found, value, _limit(node, scope), order)
 
@@ -255,13 +264,13 @@ def _select(node: Any, scope: Scope, output: Any) -> Select:
 def _joined(node: Any, scope: Scope, found: Tables) -> Scope:
     """The scope of a select's outputs. Its tables and conditions are added to ``found``."""
     if node.groupClause or node.havingClause or node.windowClause or node.valuesLists:
-        raise Untranslatable("GROUP BY, HAVING, WINDOW or VALUES")
+        raise Untranslatable("a subquery with GROUP BY, HAVING, WINDOW or VALUES is not translated")
     if node.lockingClause or node.limitOffset:
-        raise Untranslatable("OFFSET or FOR UPDATE")
+        raise Untranslatable("a subquery with OFFSET or FOR UPDATE is not translated")
     queries = dict(scope.queries)
     for query in node.withClause.ctes if node.withClause else ():
         if node.withClause.recursive or query.aliascolnames:
-            raise Untranslatable("WITH RECURSIVE")
+            raise Untranslatable("WITH RECURSIVE, or WITH that names columns, is not translated")
         queries[query.ctename] = query.ctequery
     inner = replace(scope, bindings=(), variables={}, outer=scope, queries=queries)
     for item in node.fromClause or ():
@@ -278,14 +287,16 @@ def _limit(node: Any, scope: Scope) -> int:
     if isinstance(found, Constant) and found.value is None:
         return 0
     if not isinstance(found, Constant) or found.value != 1:
-        raise Untranslatable("another LIMIT than 1")
+        raise Untranslatable("a subquery has a LIMIT other than 1, or one that is not a constant")
     return 1
 
 
 def _order(node: Any, scope: Scope) -> tuple[Expression, bool]:
     value = expression(node.node, scope)
     if not value.kind.ordered or node.sortby_nulls.name != "SORTBY_NULLS_DEFAULT":
-        raise Untranslatable(f"the order of values of the kind {value.kind}")
+        raise Untranslatable(
+            f"ORDER BY {value.kind} is not translated: JavaScript orders it in another way, or NULLS FIRST is set"
+        )
     return value, node.sortby_dir.name == "SORTBY_DESC"
 
 
@@ -297,10 +308,12 @@ def _from(item: Any, scope: Scope, found: Tables) -> Scope:
     if kind == "RangeSubselect":
         return _pulled_up(item.subquery, item.alias, scope, found)
     if kind != "RangeVar":
-        raise Untranslatable("a function or VALUES in FROM")
+        raise Untranslatable(
+            "FROM has a function call, VALUES or another item that is not a table, a view or a subquery"
+        )
     alias = item.alias.aliasname if item.alias else item.relname
     if item.alias and item.alias.colnames:
-        raise Untranslatable("columns with other names in FROM")
+        raise Untranslatable("an alias in FROM renames columns: name them in the SELECT list instead")
     if not item.schemaname and item.relname in scope.queries:
         return _pulled_up(scope.queries[item.relname], item.alias or item.relname, scope, found)
     view = scope.source.view(item.schemaname or "", item.relname)
@@ -316,7 +329,7 @@ def _from(item: Any, scope: Scope, found: Tables) -> Scope:
 def _join(item: Any, scope: Scope, found: Tables) -> Scope:
     kind = item.jointype.name
     if kind not in ("JOIN_INNER", "JOIN_LEFT") or item.isNatural or item.alias or item.usingClause:
-        raise Untranslatable("a right, full or natural join, or JOIN … USING")
+        raise Untranslatable("a RIGHT, FULL or NATURAL JOIN, or JOIN … USING, is not translated: write JOIN … ON")
     scope = _from(item.larg, scope, found)
     if kind == "JOIN_INNER":
         scope = _from(item.rarg, scope, found)
@@ -327,7 +340,7 @@ def _join(item: Any, scope: Scope, found: Tables) -> Scope:
     before = len(scope.bindings)
     scope = _from(item.rarg, scope, right)
     if len(right.inner) != 1 or right.where or right.outer or type(item.rarg).__name__ != "RangeVar":
-        raise Untranslatable("a LEFT JOIN of several tables")
+        raise Untranslatable("the right side of a LEFT JOIN is not a single table")
     (binding,) = right.inner.values()
     optional = replace(binding, outer=True)
     scope = replace(scope, bindings=(*scope.bindings[:before], optional))
@@ -339,7 +352,7 @@ def _pulled_up(node: Any, alias: Any, scope: Scope, found: Tables, *, secured: b
     """``scope`` with a plain subquery of FROM, whose tables and conditions join those around it."""
     name = alias if isinstance(alias, str) else alias.aliasname if alias is not None else ""
     if node.op.name != "SETOP_NONE" or node.distinctClause or node.limitCount or _aggregate(node) is not None:
-        raise Untranslatable("a subquery in FROM with UNION, DISTINCT, LIMIT or aggregates")
+        raise Untranslatable("a subquery in FROM with UNION, DISTINCT, LIMIT or an aggregate is not translated")
     _hold_rows(node, scope)
     around = replace(scope, bindings=(), secured=scope.secured if secured is None else secured)
     # The rows need other names than the tables beside the subquery.
@@ -375,7 +388,7 @@ def _every_column(scope: Scope, alias: Any) -> dict[str, Expression]:
 def select_outputs(node: Any, scope: Scope) -> list[Expression]:
     """The outputs of the first row of a SELECT, for SELECT … INTO; NULL without a row."""
     if node.op.name != "SETOP_NONE":
-        raise Untranslatable("UNION … INTO")
+        raise Untranslatable("SELECT … UNION … INTO is not translated")
     if _aggregate(node) is not None:
         return [_aggregated(_aggregate(node), node, scope)]
     found = []

@@ -13,7 +13,7 @@ from supavex.rules.proof.attempts import Attempt, attempts, material
 from supavex.rules.proof.convex import ConvexSide
 from supavex.rules.proof.findings import Difference, Findings
 from supavex.rules.proof.postgres import NotSaid, PostgresSide, Tried, compared_fields, forms_of, made_by_postgres
-from supavex.rules.proof.states import form_text, moves, same, unlike, varies
+from supavex.rules.proof.states import form_text, has_no_place, moves, said_of, same, unlike, varies
 from supavex.rules.proof.users import User
 from supavex.rules.visible import visible_name
 from supavex.text import counted
@@ -167,6 +167,8 @@ class Comparison:
         if isinstance(left, str) or isinstance(right, str):
             # An error on both sides shows nothing on both.
             shown = right if isinstance(left, str) else left
+            if isinstance(left, str) and shown and self._refuses(name, "select"):
+                return set()
             if isinstance(shown, set) and shown & known:
                 error = left if isinstance(left, str) else right
                 side = "PostgreSQL" if isinstance(left, str) else "rules.ts"
@@ -176,9 +178,8 @@ class Comparison:
         if wrong & left and self._refuses(name, "select"):
             wrong -= left
         for id_ in sorted(wrong):
-            where = (
-                "shown by rules.ts, hidden by PostgreSQL" if id_ in right else "hidden by rules.ts, shown by PostgreSQL"
-            )
+            sides = ("rules.ts", "PostgreSQL") if id_ in right else ("PostgreSQL", "rules.ts")
+            where = f"shown by {sides[0]}, hidden by {sides[1]}"
             self.findings.differ(Difference("read", str(user), table.name, f"{id_}: {where}", self._policies(name)))
         if some is None:
             self._by_index(user, name, right)
@@ -292,15 +293,21 @@ class Comparison:
         if attempt.command == "update" and not attempt.fields:
             whole = self.convex.attempt(user, "replace", name, attempt.id, {}, [])
             if whole.taken != right.taken:
-                detail = f"replace {attempt.id}: {_said(whole)}, patch {_said(right)}: {attempt.about}"
+                detail = f"replace {attempt.id}: {said_of(whole)}, patch {said_of(right)}: {attempt.about}"
                 self.findings.differ(Difference("write", str(user), table.name, detail, self._command(name, attempt)))
         if left.taken != right.taken:
-            if _no_place(right) and not attempt.left_out:
+            made = self._made[name] & attempt.fields.keys()
+            key = next((one.fields for one in self.constraints.tables[name].unique if one.name == right.constraint), ())
+            if left.taken and attempt.command == "insert" and made & set(key):
+                # PostgreSQL makes another value of its own.
+                self.findings.not_tried[f"{table.name}: insert: a value of {', '.join(made)} that there is"] = None
+                return
+            if has_no_place(right) and not attempt.left_out:
                 self.findings.not_tried[f"{table.name}: {attempt.command}: the schema does not take the document"] = (
                     None
                 )
                 return
-            said = f"PostgreSQL {_said(left)}, rules.ts {_said(right)}: {attempt.about}"
+            said = f"PostgreSQL {said_of(left)}, rules.ts {said_of(right)}: {attempt.about}"
             detail = f"{attempt.command} {attempt.id or 'a new row'}: {said}"
             self.findings.differ(Difference("write", str(user), table.name, detail, self._command(name, attempt)))
         elif left.taken and moves(table, attempt):
@@ -314,8 +321,8 @@ class Comparison:
         """Both refuse. Where one does so by a policy and the other by a constraint, the first lets the write pass."""
         table, why = self.postgres.tables[attempt.table], _REASONS.get(left.code)
         if why is not None and right.code in _REASONS.values() and why != right.code:
-            detail = f"{attempt.command} {attempt.id or 'a new row'}: {attempt.about}: PostgreSQL {_said(left)}, "
-            detail += f"rules.ts {_said(right)}: not for the same reason"
+            detail = f"{attempt.command} {attempt.id or 'a new row'}: {attempt.about}: PostgreSQL {said_of(left)}, "
+            detail += f"rules.ts {said_of(right)}: not for the same reason"
             self.findings.differ(
                 Difference("write", str(user), table.name, detail, self._command(table.target, attempt))
             )
@@ -354,7 +361,7 @@ class Comparison:
             known = {str(document["_id"]) for document in self._documents[name]}
             documents = right.after.get(name, {})
             unsure = self._unsure(name, attempt) & self._equal[name]
-            fields = self._equal[name] - unsure - self._made[name]
+            fields = self._equal[name] - unsure - self._made[name] - self._left_defaults(name, attempt)
             before = {str(d["_id"]): forms_of(table, d) for d in self._documents[name]} if unsure else {}
             wrong = unlike({id_: before.get(id_, {}) for id_ in sorted(known)}, rows, documents, fields, unsure)
             new = [
@@ -370,21 +377,20 @@ class Comparison:
                 about = f"{attempt.command} {attempt.about}: other data afterwards: {', '.join(which)}"
                 self.findings.differ(Difference("data", str(user), table.name, about))
 
+    def _left_defaults(self, name: str, attempt: Attempt) -> set[str]:
+        """The fields of a new document that only PostgreSQL gives a default, which is listed as left."""
+        if attempt.command != "insert" or name != attempt.table:
+            return set()
+        table = self.postgres.tables[name]
+        own = [f for f in table.fields if f.column is not None and f.name not in attempt.fields]
+        return {f.name for f in own if f.column and (table.name, f"default of {f.column.name}") in self._left}
+
     def _unsure(self, name: str, attempt: Attempt) -> set[str]:
         """Fields whose values depend on the time or on chance. Whether a value exists, or changed, is compared."""
         own = self.constraints.tables[name]
         if attempt.command != "insert":
             return set(own.touched)
         return {f for f, value in own.defaults.items() if f not in attempt.fields and varies(value)}
-
-
-def _said(tried: Tried) -> str:
-    return "takes it" if tried.taken else f"refuses it ({' '.join(filter(None, [tried.code, tried.constraint]))[:200]})"
-
-
-def _no_place(tried: Tried) -> bool:
-    """Whether Convex's own validation refused, because of a required field."""
-    return "does not match the schema" in tried.code
 
 
 def _descendants(name: str, constraints: Constraints) -> Sequence[str]:

@@ -84,7 +84,8 @@ class ConvexSide:
             args["absent"] = [name for name, v in fields.items() if v is None and name not in nulls]
         outcome = call(self.deployment, f"{MODULE}:attempt", args, user)
         assert outcome.failure is not None
-        data = outcome.failure.data and from_internal_json(json.loads(outcome.failure.data))
+        # JavaScript writes 12345678901234567890 as 12345678901234567000, which is the same double.
+        data = outcome.failure.data and from_internal_json(json.loads(outcome.failure.data, parse_int=float))
         if not isinstance(data, dict):
             return Tried(False, outcome.failure.message.strip())
         if data.get("code") != "taken":

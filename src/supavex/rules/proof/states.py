@@ -8,7 +8,7 @@ from decimal import Decimal
 from supavex.mapping.plan import TablePlan
 from supavex.rules.form import Call, Claim, Expression, parts_in
 from supavex.rules.proof.attempts import Attempt
-from supavex.rules.proof.postgres import Forms
+from supavex.rules.proof.postgres import Forms, Tried
 
 
 def varies(value: Expression) -> bool:
@@ -68,3 +68,13 @@ def unlike(
         if names:
             found[id_] = names
     return found
+
+
+def said_of(tried: Tried) -> str:
+    """What came of an attempt, in words."""
+    return "takes it" if tried.taken else f"refuses it ({' '.join(filter(None, [tried.code, tried.constraint]))[:200]})"
+
+
+def has_no_place(tried: Tried) -> bool:
+    """Whether Convex's own validation refused, because of a required field."""
+    return "does not match the schema" in tried.code

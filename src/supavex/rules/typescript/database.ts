@@ -1,4 +1,4 @@
-/** A document, or one that is about to be stored. */
+/** A document, or a new one that has no id yet. */
 export type Row<T extends TableNames> = Omit<Doc<T>, "_id" | "_creationTime"> & {
   _id?: Id<T>;
   _creationTime?: number;
@@ -7,11 +7,11 @@ export type Row<T extends TableNames> = Omit<Doc<T>, "_id" | "_creationTime"> & 
 type Command = "select" | "insert" | "update" | "delete";
 type Answer = boolean | Promise<boolean>;
 
-/** As PostgreSQL has policies: permissive ones open rows, restrictive ones close them. */
+/** A policy. A row passes if one permissive policy and all restrictive policies accept it. */
 interface Policy<T extends TableNames> {
   name: string;
   command: Command | "all";
-  /** The roles that the policy is for; all, if it is left out. */
+  /** The roles that the policy applies to; without it, every role. */
   to?: string[];
   restrictive?: true;
   using?: (row: Row<T>, caller: Caller) => Answer;
@@ -19,12 +19,12 @@ interface Policy<T extends TableNames> {
 }
 
 interface TableRules<T extends TableNames> {
-  /** Whether policies hold (ROW LEVEL SECURITY). Without any policy the table is closed then. */
+  /** Whether row level security is enabled. If it is, a table without a policy is closed. */
   security: boolean;
   policies: Policy<T>[];
-  /** What roles may do at all; everything, if it is left out. */
+  /** The commands that each role is granted; without it, every command. */
   grants?: Record<string, Command[]>;
-  /** Why PostgreSQL refuses a command as a role, whatever the rows are. */
+  /** The commands that PostgreSQL refuses a role for every row, and why. */
   throws?: Partial<Record<Command, Record<string, "recursion" | "rights">>>;
 }
 
@@ -32,16 +32,16 @@ interface Unique<T extends TableNames> {
   name: string;
   fields: string[];
   index?: string;
-  /** The index's fields, of those that are unique. */
+  /** The unique fields that begin the index. */
   indexed?: string[];
   nullsNotDistinct?: true;
   where?: (row: Row<T>, caller: Caller) => Answer;
 }
 
 interface Constraints<T extends TableNames> {
-  /** Of fields that a new document leaves out. */
+  /** The values of fields that a new document does not have. */
   defaults?: Record<string, (caller: Caller) => unknown>;
-  /** Fields that are set to the moment of each update. */
+  /** The fields that each update sets to the current time. */
   touched?: (caller: Caller) => Record<string, unknown>;
   required?: string[];
   unique?: Unique<T>[];
@@ -50,7 +50,7 @@ interface Constraints<T extends TableNames> {
   children?: Child[];
 }
 
-/** Documents of `table` whose `field` refers to a document. `null`: what the field holds for NULL; it is absent else. */
+/** A field of `table` that refers to documents. With `null` it holds null for NULL; without, it is absent. */
 interface Child {
   table: TableNames;
   field: string;
@@ -59,23 +59,23 @@ interface Child {
   null?: null;
 }
 
-/** Who calls, and what they may read. */
+/** The caller of a function, and the databases that rules read. */
 export interface Caller {
-  /** What `auth.uid()` was; null where nobody is signed in. */
+  /** The value of `auth.uid()`; null if nobody is signed in. */
   uid: %UID% | null;
   role: string;
   email: string | null;
-  /** What `auth.jwt()` was. */
+  /** The value of `auth.jwt()`. */
   claims: Record<string, unknown>;
   /** Milliseconds since 1970. */
   now: number;
-  /** The rows that the caller may see. */
+  /** Reads the documents that the caller may see. */
   db: DatabaseReader;
-  /** All rows, as a SECURITY DEFINER function sees them. */
+  /** Reads all documents, as a SECURITY DEFINER function does. */
   all: DatabaseReader;
 }
 
-/** Builders for the app's functions: `ctx.db` holds to the rules. Internal functions are what service_role was. */
+/** Builders for the app's functions. Their `ctx.db` enforces the rules. Internal functions replace service_role. */
 export const query = customQuery(publicQuery, {
   args: {},
   input: async (ctx) => ({ ctx: { db: (await callerOf(ctx)).db }, args: {} }),
@@ -85,7 +85,7 @@ export const mutation = customMutation(publicMutation, {
   input: async (ctx) => ({ ctx: { db: guarded(await callerOf(ctx), ctx.db) }, args: {} }),
 });
 
-/** The caller of a function, for code that asks the rules itself. */
+/** The caller of a function, for code that calls the rules itself. */
 export async function callerOf(ctx: { auth: Auth; db: DatabaseReader }): Promise<Caller> {
   const db = unguarded.get(ctx.db) ?? ctx.db;
   const caller = { ...(await identityOf({ auth: ctx.auth, db })), now: Date.now(), all: db } as Caller;
@@ -93,7 +93,7 @@ export async function callerOf(ctx: { auth: Auth; db: DatabaseReader }): Promise
   unguarded.set(caller.db, db);
   return caller;
 }
-/** What the builders' `ctx.db` reads: rules ask for rows that their caller may not see. */
+/** The database without rules behind each `ctx.db` of the builders. SECURITY DEFINER functions read it. */
 const unguarded = new WeakMap<object, DatabaseReader>();
 
 type Texts = readonly (string | null | undefined)[];
@@ -117,7 +117,7 @@ function granted(table: TableNames, command: Command, caller: Caller): boolean {
   return grants === undefined || (grants[caller.role]?.includes(command) ?? false);
 }
 
-/** Throws where the caller may read no row at all: a subquery that gave none would open what NOT EXISTS guards. */
+/** Throws if the role may not SELECT. An empty result instead would make NOT EXISTS true. */
 function demandSelect(table: TableNames, caller: Caller): void {
   if (!granted(table, "select", caller)) throw refused("policy", { table, command: "select" });
 }
@@ -129,7 +129,7 @@ async function passes(table: TableNames, command: Command, side: "using" | "chec
     (policy) => (policy.command === command || policy.command === "all") && (policy.to?.includes(caller.role) ?? true),
   );
   const test = (policy: Policy<TableNames>) => (side === "check" ? (policy.check ?? policy.using) : policy.using);
-  const asking = own.length > 0 ? within(caller) : caller;
+  const asking = own.length > 0 ? oneLevelDeeper(caller) : caller;
   let open = false;
   for (const policy of own) {
     if (!policy.restrictive && !open) open = (await test(policy)?.(row, asking)) ?? false;
@@ -141,21 +141,21 @@ async function passes(table: TableNames, command: Command, side: "using" | "chec
   return true;
 }
 
-/** The caller as a policy asks for them. One that asks for what it is about comes to an end, as PostgreSQL's stack does. */
-function within(caller: Caller): Caller {
-  let found = inner.get(caller);
+/** The caller for what a policy reads. A policy that reads its own table in a function throws after 100 levels. */
+function oneLevelDeeper(caller: Caller): Caller {
+  let found = deeper.get(caller);
   if (found === undefined) {
     const level = (levels.get(caller) ?? 0) + 1;
-    if (level > 100) throw refused("recursion", { reason: "a policy asks for the rows that it is about" });
+    if (level > 100) throw refused("recursion", { reason: "a policy reads its own table again and again" });
     found = { ...caller };
     found.db = reader(found);
     unguarded.set(found.db, caller.all);
     levels.set(found, level);
-    inner.set(caller, found);
+    deeper.set(caller, found);
   }
   return found;
 }
-const inner = new WeakMap<Caller, Caller>();
+const deeper = new WeakMap<Caller, Caller>();
 const levels = new WeakMap<Caller, number>();
 
 /** Whether the caller may see a document. */
@@ -168,7 +168,7 @@ export async function insert<T extends TableNames>(table: T, row: Row<T>, caller
   return granted(table, "insert", caller) && (await passes(table, "insert", "check", row as Loose, caller));
 }
 
-/** Whether the caller may make one document of another: both are looked at, as PostgreSQL does where a WHERE reads. */
+/** Whether the caller may update a document. As in PostgreSQL, the policies of SELECT must show both versions. */
 export async function update<T extends TableNames>(table: T, old: Row<T>, row: Row<T>, caller: Caller): Promise<boolean> {
   const [before, after] = [old as Loose, row as Loose];
   return (
@@ -195,7 +195,7 @@ export async function remove<T extends TableNames>(table: T, row: Row<T>, caller
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Loose = any;
 
-/** The table of an id. Convex's ids say it themselves; one of no table of rules.ts is refused. */
+/** The table of an id. Throws if rules.ts does not name the table. */
 function tableOf(db: DatabaseReader, id: string): TableNames {
   for (const table of Object.keys(rules) as TableNames[]) if (db.normalizeId(table, id) !== null) return table;
   throw refused("policy", { reason: "the id is of no table that rules.ts names" });
@@ -220,7 +220,7 @@ function reader(caller: Caller): DatabaseReader {
   } as Loose;
 }
 
-/** A query of Convex's that gives the documents alone that `visible` takes. */
+/** A Convex query that returns only the documents that `visible` accepts. */
 function visibleOnly(query: Loose, visible: (row: Loose) => Promise<boolean>): Loose {
   const links = ["fullTableScan", "withIndex", "withSearchIndex", "order", "filter"];
   async function* rows() {
@@ -253,7 +253,7 @@ function visibleOnly(query: Loose, visible: (row: Loose) => Promise<boolean>): L
   return own;
 }
 
-/** Documents of `table` that an index finds, and that the caller may see; each once. */
+/** The documents of `table` that the caller may see, found by index, each once. */
 async function visibleBy<T extends TableNames>(ctx: { auth: Auth; db: DatabaseReader }, table: T, ways: Way<T>[]) {
   const caller = await callerOf(ctx as Loose);
   const found = new Map<string, Doc<T>>();
@@ -266,11 +266,11 @@ async function visibleBy<T extends TableNames>(ctx: { auth: Auth; db: DatabaseRe
   }
   return [...found.values()];
 }
-/** `exact`: all that is found is visible. */
+/** `exact`: every document found is visible, so that no policy has to test it. */
 type Found = { index: string | undefined; exact?: true; fields: Record<string, unknown> };
 type Way<T extends TableNames> = (caller: Caller) => Promise<Found[]>;
 
-/** Documents whose fields equal `equal`; none where one of its values is NULL. `index` has its first fields. */
+/** The documents whose fields equal `equal`; none if one of its values is NULL. The fields `indexed` begin `index`. */
 async function* find<T extends TableNames>(
   db: DatabaseReader,
   table: T,
@@ -339,7 +339,7 @@ function withoutAbsent(fields: Loose): Loose {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
-/** A new document with the defaults of what it leaves out. */
+/** A new document, with the defaults of fields that it does not have. */
 async function withDefaults(table: TableNames, fields: Loose, caller: Caller): Promise<Loose> {
   for (const [name, value] of Object.entries(constraintsOf(table).defaults ?? {})) {
     if (!Object.hasOwn(fields, name)) fields[name] = await value(caller);
@@ -356,7 +356,7 @@ function constraintsOf(table: TableNames): Constraints<TableNames> {
 
 const isNull = (value: unknown) => value === null || value === undefined;
 
-/** Throws where a document would break a constraint: a ConvexError with the code, the table, and what it broke. */
+/** Throws a ConvexError with the code, the table and the constraint if a document breaks one. */
 async function checkConstraints(table: TableNames, row: Loose, caller: Caller, old?: Loose): Promise<void> {
   const own = constraintsOf(table);
   for (const field of own.required ?? []) {
@@ -395,7 +395,7 @@ async function isDuplicate(table: TableNames, unique: Unique<TableNames>, row: L
   return false;
 }
 
-/** Removes a document and what refers to it, as its foreign keys say; all is looked at before anything is written. */
+/** Deletes a document, and applies ON DELETE to the documents that refer to it. Checks all before the first write. */
 async function removeWithChildren(table: TableNames, row: Loose, caller: Caller, db: Loose): Promise<void> {
   const removed = new Map<string, TableNames>([[row._id, table]]);
   const cleared = new Map<string, { table: TableNames; old: Loose; row: Loose }>();

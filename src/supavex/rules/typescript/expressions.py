@@ -186,10 +186,10 @@ class Writer:
 
     def _any_of(self, e: AnyOf, wanted: bool) -> str:
         name = {
-            ("=", False): ("among", "notAmong"),
-            ("<>", True): ("notAmong", "among"),
-            ("=", True): ("everySame", "someDiffer"),
-            ("<>", False): ("someDiffer", "everySame"),
+            ("=", False): ("equalsAny", "differsFromAll"),
+            ("<>", True): ("differsFromAll", "equalsAny"),
+            ("=", True): ("equalsAll", "differsFromAny"),
+            ("<>", False): ("differsFromAny", "equalsAll"),
         }[e.operator, e.every][0 if wanted else 1]
         return f"{self._use(name)}({self.value(e.left)}, {self.value(e.array)})"
 
@@ -271,8 +271,8 @@ class Writer:
         found = f"find({', '.join(arguments)})"
         if not source.outer:
             return found
-        self.used.add("orNone")
-        return f"orNone({found}{'' if source.on is None else f', {self._arrow(source.row, self.true(source.on))}'})"
+        self.used.add("orNullRow")
+        return f"orNullRow({found}{'' if source.on is None else f', {self._arrow(source.row, self.true(source.on))}'})"
 
     def _some(self, select: Select) -> str:
         if not select.sources:

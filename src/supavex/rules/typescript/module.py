@@ -90,7 +90,7 @@ def is_changed(text: str) -> bool:
 def _table(table: TableRules, rules: RuleSet, used: set[str]) -> str:
     lines = [f"  {key(table.target)}: {{"]
     if table.source is None:
-        lines.insert(0, "  // No table of the source: closed, until it gets policies of its own.")
+        lines.insert(0, "  // The source has no such table. It is closed until you write policies for it.")
     lines.append(f"    security: {'true' if table.security else 'false'},")
     if table.grants is not None:
         some = ", ".join(f"{command} to {role}" for one, role, command in rules.grants_by_column if one is table)
@@ -122,7 +122,7 @@ def _table(table: TableRules, rules: RuleSet, used: set[str]) -> str:
 
 _THROWS = {
     "recursion": "PostgreSQL refuses these: infinite recursion in the policies.",
-    "rights": "PostgreSQL refuses these: the policies read a table or call a function that the role has no right to.",
+    "rights": "PostgreSQL refuses these: the policies read a table or call a function without the right to it.",
 }
 
 
@@ -196,7 +196,7 @@ def _stubs(rules: RuleSet) -> str:
     for table, rule in rules.refused:
         name = _stub_name(table, rule)
         comment = [f"// {_one_line(rule.policy.name)} on {table.target}: {_one_line(rule.reason)}"]
-        comment.append("// It refuses until you say what it lets pass.")
+        comment.append("// It refuses every row until you write its condition here.")
         parameters = f"_row: Row<{quoted(table.target)}>, _caller: Caller"
         found[name] = "\n".join([*comment, f"function {name}({parameters}): Answer {{", "  return false;", "}\n"])
     return "\n".join(found.values())
@@ -315,7 +315,7 @@ def _identity(rules: RuleSet) -> tuple[str, set[str]]:
 
 _UIDS = {"subject": ("identity.subject", "uid"), "convex-auth": ('identity.subject.split("|")[0]!', "uuidOf(uid)")}
 _IDENTITY = """\
-/** Who calls, as `auth.uid()`, `auth.role()`, `auth.email()` and `auth.jwt()` said it. */
+/** The caller by the identity: the values of `auth.uid()`, `auth.role()`, `auth.email()` and `auth.jwt()`. */
 async function identityOf(ctx: { auth: Auth; db: DatabaseReader }): Promise<Omit<Caller, "now" | "db" | "all">> {
   const identity = await ctx.auth.getUserIdentity();
   if (identity === null) return { uid: null, role: "anon", email: null, claims: { role: "anon" } };

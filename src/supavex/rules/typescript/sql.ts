@@ -1,19 +1,19 @@
-/** SQL's =, where both are there. */
+/** SQL's =; false if a side is NULL. */
 function same(a: unknown, b: unknown): boolean {
   return !isNull(a) && !isNull(b) && equalValues(a, b);
 }
 
-/** SQL's <>, where both are there. */
+/** SQL's <>; false if a side is NULL. */
 function differ(a: unknown, b: unknown): boolean {
   return !isNull(a) && !isNull(b) && !equalValues(a, b);
 }
 
-/** SQL's <, where both are there. */
+/** SQL's <; false if a side is NULL. */
 function less(a: unknown, b: unknown): boolean {
   return !isNull(a) && !isNull(b) && (a as number) < (b as number);
 }
 
-/** SQL's <=, where both are there. */
+/** SQL's <=; false if a side is NULL. */
 function atMost(a: unknown, b: unknown): boolean {
   return !isNull(a) && !isNull(b) && (a as number) <= (b as number);
 }
@@ -31,34 +31,34 @@ function equalValues(a: unknown, b: unknown): boolean {
   return one.length === Object.keys(other).length && one.every(([k, v]) => Object.hasOwn(other, k) && equalValues(v, other[k]));
 }
 
-/** `value = ANY (array)` is true. */
-function among(value: unknown, array: readonly unknown[] | null | undefined): boolean {
+/** Whether `value = ANY (array)` is true. */
+function equalsAny(value: unknown, array: readonly unknown[] | null | undefined): boolean {
   return !isNull(array) && array!.some((one) => same(value, one));
 }
 
-/** `value <> ALL (array)` is true. */
-function notAmong(value: unknown, array: readonly unknown[] | null | undefined): boolean {
+/** Whether `value <> ALL (array)` is true. */
+function differsFromAll(value: unknown, array: readonly unknown[] | null | undefined): boolean {
   return !isNull(array) && array!.every((one) => differ(value, one));
 }
 
-/** `value = ALL (array)` is true. */
-function everySame(value: unknown, array: readonly unknown[] | null | undefined): boolean {
+/** Whether `value = ALL (array)` is true. */
+function equalsAll(value: unknown, array: readonly unknown[] | null | undefined): boolean {
   return !isNull(array) && array!.every((one) => same(value, one));
 }
 
-/** `value <> ANY (array)` is true. */
-function someDiffer(value: unknown, array: readonly unknown[] | null | undefined): boolean {
+/** Whether `value <> ANY (array)` is true. */
+function differsFromAny(value: unknown, array: readonly unknown[] | null | undefined): boolean {
   return !isNull(array) && array!.some((one) => differ(value, one));
 }
 
-/** EXISTS: whether `test` takes one of the rows. */
+/** EXISTS: whether `test` accepts one of the rows. */
 async function some<T>(rows: AsyncIterable<T>, test: (row: T) => boolean | Promise<boolean> = () => true): Promise<boolean> {
   for await (const row of rows) if (await test(row)) return true;
   return false;
 }
 
-/** LEFT JOIN: the rows that `on` takes; without one, a row whose fields are all NULL. */
-async function* orNone<T>(rows: AsyncIterable<T>, on: (row: T) => boolean | Promise<boolean> = () => true) {
+/** LEFT JOIN: the rows that `on` accepts; if there is none, one row whose fields are all NULL. */
+async function* orNullRow<T>(rows: AsyncIterable<T>, on: (row: T) => boolean | Promise<boolean> = () => true) {
   let found = false;
   for await (const row of rows) {
     if (!(await on(row))) continue;
@@ -68,20 +68,20 @@ async function* orNone<T>(rows: AsyncIterable<T>, on: (row: T) => boolean | Prom
   if (!found) yield {} as Partial<T>;
 }
 
-/** What `values` gives for each of the rows, in one array. */
+/** The results of `values` for all rows, in one array. */
 async function gathered<T, V>(rows: AsyncIterable<T>, values: (row: T) => V[] | Promise<V[]>): Promise<V[]> {
   const found: V[] = [];
   for await (const row of rows) found.push(...(await values(row)));
   return found;
 }
 
-/** A subquery as a value: NULL without a row. */
+/** A subquery as a value: NULL without a row, an error for several. */
 function single<V>(values: V[]): V | null {
   if (values.length > 1) throw new Error("more than one row returned by a subquery used as an expression");
   return values[0] ?? null;
 }
 
-/** The value of the first row, in the order of the keys behind it; NULL comes last, or first where that descends. */
+/** ORDER BY … LIMIT 1. A row is its value, then its sort keys. NULL is last, or first if the key descends. */
 function firstBy<V>(rows: [V, ...unknown[]][], descending: boolean[]): V | null {
   const order = (a: unknown, b: unknown) =>
     isNull(a) || isNull(b) ? Number(isNull(a)) - Number(isNull(b)) : (a as number) < (b as number) ? -1 : Number(a !== b);
@@ -95,7 +95,7 @@ function firstBy<V>(rows: [V, ...unknown[]][], descending: boolean[]): V | null 
   return sorted[0]?.[0] ?? null;
 }
 
-/** A function that gives NULL where one of its arguments is. */
+/** A function that returns NULL if an argument is NULL. */
 function strict<A extends unknown[], R>(made: (...args: A) => R) {
   return (...args: { [K in keyof A]: A[K] | null | undefined }): R | null => (args.some(isNull) ? null : made(...(args as A)));
 }
@@ -142,11 +142,11 @@ const splitText = strict((text: string, by: string) => (text === "" ? [] : by ==
 const concatenated = strict((a: string, b: string) => a + b);
 const concat = (...parts: (string | null | undefined)[]) => parts.map((part) => part ?? "").join("");
 const matches = strict((text: string, pattern: string) => new RegExp(pattern, "u").test(text));
-/** A parameter of PostgreSQL's that nobody sets. */
+/** current_setting of a setting that no request sets: an error, as in PostgreSQL. */
 function unsetParameter(name: string): string | null {
   throw new ConvexError({ code: "setting", message: `unrecognized configuration parameter "${name}"` });
 }
-/** True; throws for a role that may not EXECUTE what the expression behind it calls. */
+/** True. Throws if the role may not EXECUTE a function that the expression after it calls. */
 function mayCall(caller: Caller, denied: string[]): true {
   if (denied.includes(caller.role)) throw new ConvexError({ code: "rights", message: "permission denied for function" });
   return true;
@@ -189,7 +189,7 @@ function allTrue(values: (boolean | null | undefined)[] | null): boolean | null 
   return known.length === 0 ? null : known.every((one) => one === true);
 }
 
-/** A moment that is some months and milliseconds later. */
+/** A timestamp plus an interval of months and milliseconds. */
 const later = strict((moment: number, months: number, milliseconds: number) => {
   const found = new Date(moment);
   const day = found.getUTCDate();
@@ -267,7 +267,7 @@ function jsonbText(value: unknown): string {
   const keys = Object.keys(value).sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
   return `{${keys.map((key) => `${JSON.stringify(key)}: ${jsonbText((value as Record<string, unknown>)[key])}`).join(", ")}}`;
 }
-/** jsonb's ->: JSON's null is a value, and what is not there is NULL (undefined). */
+/** jsonb's ->. JSON's null is a value; a key that does not exist gives NULL (undefined). */
 function jsonAt(value: unknown, key: string | number | null): unknown {
   if (typeof value !== "object" || value === null || key === null) return undefined;
   if (Array.isArray(value)) return typeof key === "number" ? value.at(key) : undefined;
@@ -316,31 +316,31 @@ const jsonTexts = strict((value: unknown) => {
 const list = <V>(...values: V[]): V[] => values;
 const element = strict(<V>(array: readonly V[], at: number): V | undefined => array[at - 1]);
 const joined = strict(<V>(a: readonly V[], b: readonly V[]): V[] => [...a, ...b]);
-const containsAll = strict((whole: readonly unknown[], part: readonly unknown[]) => part.every((one) => among(one, whole)));
-const overlaps = strict((a: readonly unknown[], b: readonly unknown[]) => a.some((one) => among(one, b)));
+const containsAll = strict((whole: readonly unknown[], part: readonly unknown[]) => part.every((one) => equalsAny(one, whole)));
+const overlaps = strict((a: readonly unknown[], b: readonly unknown[]) => a.some((one) => equalsAny(one, b)));
 const arrayLength = strict((array: readonly unknown[]) => (array.length === 0 ? null : array.length));
 const cardinality = strict((array: readonly unknown[]) => array.length);
 const nullIfEmpty = <V>(array: V[]): V[] | null => (array.length === 0 ? null : array);
 
 const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
-/** The id that a row of `table` got whose key is the uuid (or another table's id) `text`. */
+/** The id of the row of `table` whose key is the uuid `text`. */
 const idOf = strict((table: string, text: string): string => {
   const digits = text.replaceAll("-", "").toLowerCase();
   if (!/^[0-9a-f]{32}$/.test(digits)) throw new Error("invalid input syntax for type uuid");
   return encodedId(table, digits.match(/../g)!.map((pair) => parseInt(pair, 16)));
 });
-/** The id that a row of `table` got whose key is a whole number. */
+/** The id of the row of `table` whose key is a whole number. */
 const idOfNumber = strict((table: string, key: number): string => {
   const bytes = BigInt.asUintN(64, BigInt(key)).toString(16).padStart(16, "0").match(/../g)!;
   return encodedId(table, [..."supavex0"].map((c) => c.charCodeAt(0)).concat(bytes.map((pair) => parseInt(pair, 16))));
 });
-/** The id that a row of `table` got whose key is a text: the first bytes of its SHA-256. */
+/** The id of the row of `table` whose key is a text. It is made from the first 16 bytes of the SHA-256 of the text. */
 const idOfText = strict((table: string, key: string): string => encodedId(table, sha256(key).slice(0, 16)));
-/** The id in `table` of the row with the same key as the row that `id` is of. */
+/** The id in `table` of the row with the same key as the row with the id `id`. */
 const idInTable = strict((table: string, id: string): string => encodedId(table, keyBytes(id)));
 const idsOfNumbers = strict((table: string, keys: readonly (number | null | undefined)[]) => keys.map((key) => idOfNumber(table, key)));
 const idsOfTexts = strict((table: string, keys: Texts) => keys.map((key) => idOfText(table, key)));
-/** The text of the whole number that a row's id was made of. */
+/** The text of the whole number that a row's id is made from. */
 const numberTextOf = strict((id: string): string =>
   BigInt.asIntN(64, keyBytes(id).slice(8).reduce((number, byte) => number * 256n + BigInt(byte), 0n)).toString(),
 );
@@ -366,7 +366,7 @@ function encodedId(table: string, key: number[]): string {
   }
   return count > 0 ? text + DIGITS[(bits << (5 - count)) & 31] : text;
 }
-/** The uuid that a row's id was made of; of a new document's, 16 bytes as one. */
+/** The uuid that a row's id is made from; for an id that Convex chose, its 16 bytes as a uuid. */
 const uuidOf = strict((id: string): string => {
   const key = keyBytes(id).map((byte) => byte.toString(16).padStart(2, "0")).join("");
   return key.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
@@ -383,7 +383,7 @@ function keyBytes(id: string): number[] {
   const start = bytes.findIndex((byte) => byte < 128) + 1;
   return bytes.slice(start, start + 16);
 }
-/** SHA-256 of a text (FIPS 180-4). Convex's queries have no call for it that answers at once. */
+/** SHA-256 of a text (FIPS 180-4). Convex's queries have no synchronous call for it. */
 function sha256(text: string): number[] {
   const primes: number[] = [];
   for (let n = 2; primes.length < 64; n++) if (primes.every((prime) => n % prime !== 0)) primes.push(n);
