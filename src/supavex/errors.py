@@ -152,11 +152,28 @@ def check_extras(extras: Iterable[str], what: str) -> None:
         )
 
 
+def unreadable(code: str, what: str, where: str, error: OSError | UnicodeDecodeError) -> UsageError:
+    """The error for a text file of the project, called ``what`` in the message, that can't be read."""
+    if isinstance(error, UnicodeDecodeError):
+        return UsageError(code, f"{what} is not UTF-8: {error}.", where=where, hint="Save the file as UTF-8.")
+    hint = "Name a file that this user can read, or let this user read it."
+    return UsageError(code, f"{what} can't be read: {error.strerror}.", where=where, hint=hint)
+
+
+#: Modules of Python's library that only POSIX systems have, and that supavex uses.
+POSIX_MODULES = ("fcntl", "pwd", "resource")
+
+
 def check_system() -> None:
     """Raises UnsupportedSystem on Windows, whose file locks and file owners differ from what supavex needs."""
     if sys.platform == "win32":
-        raise UsageError(
-            "UnsupportedSystem",
-            "supavex runs on Linux and macOS, and on Windows inside WSL only.",
-            hint="Install WSL (`wsl --install`), and install and run supavex in its Linux.",
-        )
+        raise unsupported_system()
+
+
+def unsupported_system() -> UsageError:
+    """The error for a system without what supavex needs."""
+    return UsageError(
+        "UnsupportedSystem",
+        "supavex runs on Linux and macOS, and on Windows inside WSL only.",
+        hint="Install WSL (`wsl --install`), and install and run supavex in its Linux.",
+    )

@@ -125,6 +125,23 @@ def check_inside(root: Path, path: Path, what: str, where: str) -> None:
         )
 
 
+def check_replaceable(path: Path, is_own: Callable[[Path], bool], option: str = "--out") -> None:
+    """Raises FileInTheWay if ``path`` is a file with contents that supavex did not write, which ``is_own`` decides.
+
+    ``option`` is the option of the command line that names the file.
+    """
+    if path.is_file() and path.stat().st_size and not is_own(path):
+        message = "supavex did not write this file, and does not replace it."
+        hint = f"Choose another {option}, or move the file away."
+        raise UsageError("FileInTheWay", message, where=str(path), hint=hint)
+
+
+def begins_with(path: Path, beginnings: tuple[str, ...]) -> bool:
+    """Whether the text of a file begins with one of ``beginnings``."""
+    with path.open("rb") as file:
+        return any(file.read(len(each.encode())) == each.encode() or file.seek(0) for each in beginnings)
+
+
 def check_folders(folder: Path) -> None:
     """Raises UnsafeFile if ``folder``, or one above it up to ``.supavex``, is a link or another user's.
 
@@ -210,6 +227,10 @@ def whole_path(path: Path) -> Iterator[Path]:
     A missing folder is made, readable by its owner only.
     """
     chosen_folder(path.parent)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        # A rename over a device, such as /dev/null, would remove it.
+        message = "this is neither a file nor a folder, and supavex replaces files only."
+        raise UsageError("FileInTheWay", message, where=str(path), hint="Name a file.")
     partial = path.with_name(f"{path.name}.partial")
     # The partial file of a killed run may be readable by others, so it is not reused.
     partial.unlink(missing_ok=True)

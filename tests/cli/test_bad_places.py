@@ -14,6 +14,7 @@ import pytest
 
 from supavex.deployment import Deployment
 from supavex.errors import SupavexError, file_error
+from supavex.files import whole_path
 from supavex.migrate.proof.findings import Proof
 from supavex.migrate.proof.run import verify
 from supavex.postgres import server as servers
@@ -163,6 +164,35 @@ def test_an_archive_that_supavex_did_not_write_is_kept(folder: Path) -> None:
     for _ in range(2):
         assert supavex("migrate", "-C", folder, "--out", own, "--json").code == 0
     assert supavex("migrate", "-C", folder, "--out", own, "--restart", "--json").code == 0
+
+
+def test_other_files_are_kept_as_well(folder: Path) -> None:
+    other, remarks = folder / "notes.md", folder / "users.remarks.jsonl"
+    for path in (other, remarks):
+        path.write_text("mine")
+    for option, command in (
+        ("--out", ("plan-cutover",)),
+        ("--summary", ("deploy",)),
+        ("--out", ("users", "--for", "clerk")),
+        ("--out", ("users", "--for", "convex-auth")),
+    ):
+        found = error_of(supavex(*command, "-C", folder, option, other, "--json"), 2)
+        assert (found["code"], found["where"]) == ("FileInTheWay", str(other))
+        assert option in found["hint"]
+    found = error_of(supavex("users", "--for", "clerk", "-C", folder, "--out", folder / "users.json", "--json"), 2)
+    assert (found["code"], found["where"]) == ("FileInTheWay", str(remarks))
+    assert {path.read_text() for path in (other, remarks)} == {"mine"}
+    assert not (folder / ".supavex/deployment.sqlite3").exists()
+    summary = folder / "summary.md"
+    summary.touch()  # An empty file holds nothing to lose: it is what CI gives.
+    for _ in range(2):
+        assert supavex("deploy", "-C", folder, "--summary", summary, "--json").code == 0
+
+
+def test_a_device_is_never_replaced() -> None:
+    with pytest.raises(SupavexError, match="neither a file nor a folder"), whole_path(Path("/dev/null")):
+        pass
+    assert Path("/dev/null").is_char_device()
 
 
 def test_a_dry_run_makes_no_folder(folder: Path) -> None:

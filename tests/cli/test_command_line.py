@@ -135,6 +135,42 @@ def test_output_that_nobody_can_take_is_an_error(project: Path, command: list[st
     assert "Exception ignored" not in ran.stderr
 
 
+def test_without_a_command_the_help_is_shown_once() -> None:
+    ran = supavex()
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("Usage: supavex")
+    assert "Error" not in ran.err
+
+
+def test_a_number_out_of_range_is_no_address() -> None:
+    assert "99999 is not in the range" in supavex("serve", "--port", "99999").err
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_gets_no_verdict(project: Path) -> None:
+    command = f"'{sys.executable}' -m supavex check -C '{project}' | true; echo ${{PIPESTATUS[0]}}"
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=300, check=True)
+    assert ran.stdout == "141\n", ran.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_changes_no_exit_code(project: Path, closed: str) -> None:
+    command = f"'{sys.executable}' -m supavex check -C '{project}' {closed}"
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=300, check=False)
+    assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["fcntl", "resource"])  # pwd is built into CPython, and can't be hidden so
+def test_a_system_without_a_module_is_told_to_use_wsl(folder: Path, tmp_path: Path, module: str) -> None:
+    projects.write(folder, schema=GOOD, migrations=SQL)
+    (tmp_path / f"{module}.py").write_text(f"raise ModuleNotFoundError('none', name={module!r})")
+    errors = [process(command, "-C", folder, PYTHONPATH=str(tmp_path)).stderr for command in ("deploy", "verify")]
+    assert any("error[UnsupportedSystem]" in error for error in errors), errors
+    assert not any("Traceback" in error for error in errors), errors
+
+
 def test_every_step_ends_with_the_next_one_to_type(folder: Path) -> None:
     projects.write(folder, schema=GOOD, migrations=SQL)
     steps = {
@@ -175,6 +211,14 @@ def test_init_where_nothing_is_says_so_and_writes_nothing(folder: Path) -> None:
     assert (ran.code, "nothing is there" in ran.err) == (1, True), ran.err
     assert not (folder / "supavex.toml").exists()
     assert not (folder / "schema.py").exists()
+
+
+def test_init_names_the_statement_that_made_no_table(folder: Path) -> None:
+    (folder / "supabase/migrations").mkdir(parents=True)
+    (folder / "supabase/migrations/1_x.sql").write_text("SELECT 1;\nCREATE TABEL t (a int);")
+    ran = supavex("init", "-C", folder)
+    assert ran.code == 1
+    assert "1 statement failed, first 1_x.sql:2: syntax error" in ran.err
 
 
 def test_init_starts_anew_only_where_it_is_told_to(folder: Path) -> None:

@@ -253,10 +253,10 @@ def test_misuse(folder: Path, tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "users.json"
-    out.write_text("old")
+    out.write_text("[\n]\n")
     (tmp_path / "users.remarks.jsonl.partial").mkdir()
     ran = supavex("users", "--for", "clerk", "--out", out, "-C", folder, "--json")
-    assert (ran.code, ran.json["error"]["code"], out.read_text()) == (1, "CannotWrite", "old")
+    assert (ran.code, ran.json["error"]["code"], out.read_text()) == (1, "CannotWrite", "[\n]\n")
     assert not (tmp_path / "users.json.partial").exists()
 
 

@@ -62,7 +62,8 @@ def command(folder: str, as_json: bool) -> int:
     log(f"3  build    {', '.join(project.shown(f.path) for f in build_result.files)}: {_changes(changed)}")
     _fresh_deployment(project)
     deployed = deploy(project)
-    summary = write_summary(project, deployed, "local", None)
+    if (summary := project.summary) is not None:
+        write_summary(project, deployed, "local", summary)
     log(f"4  deploy   {' '.join(push_lines(deployed.push, deployed.schema))}")
     migration = migrate_here(checked_plan(project)[0], MigrateOptions(), lambda *progress: None)
     documents = sum(table.documents for table in migration.copy.tables)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from supavex.cli.options import json_option, open_project, print_json, project_options
-from supavex.cli.reports.deployment import deployment_summary
+from supavex.cli.reports.deployment import SUMMARY_TITLE, deployment_summary
 from supavex.cli.targets import target_option, to_option
 from supavex.cli.verbosity import log, next_step
 from supavex.errors import SupavexError
+from supavex.files import begins_with, check_replaceable
 from supavex.settings.settings import Settings
 from supavex.text import counted
 
@@ -46,20 +47,22 @@ def command(
     from supavex.migrate.deploying import DeployOptions
 
     project = open_project(folder, config)
+    wanted = project.settings.summary if summary is None else Path(summary)
+    if wanted is not None and not dry_run:
+        check_replaceable(wanted, lambda path: begins_with(path, (SUMMARY_TITLE,)), "--summary")
     options = DeployOptions(to, dry_run=dry_run, production=production)
     deployed = project.deploy(options, log=log)
-    file = (
-        None if dry_run else write_summary(project.settings, deployed, to, None if summary is None else Path(summary))
-    )
+    if wanted is not None and not dry_run:
+        write_summary(project.settings, deployed, to, wanted)
     if as_json:
-        print_json({**deployed.to_json(), "summary": None if file is None else str(file)})
+        print_json({**deployed.to_json(), "summary": None if wanted is None or dry_run else str(wanted)})
         return 0
     for line in push_lines(deployed.push, deployed.schema):
         click.echo(line)
     if dry_run:
         click.echo("Dry run: nothing was changed.")
-    if file is not None:
-        click.echo(f"Summary: {project.settings.shown(file)}")
+    elif wanted is not None:
+        click.echo(f"Summary: {project.settings.shown(wanted)}")
     next_step(*(f"{verb}{target_option(to)}" for verb in (["deploy"] if dry_run else ["migrate"])))
     return 0
 
@@ -80,14 +83,11 @@ def push_lines(push: Push, schema: Schema) -> list[str]:
     return lines
 
 
-def write_summary(project: Settings, deployed: Deployed, to: str, file: Path | None) -> Path | None:
-    """Writes the summary if it was requested. Returns its path."""
+def write_summary(project: Settings, deployed: Deployed, to: str, path: Path) -> None:
+    """Writes the summary to ``path``."""
     from supavex.mapping.make_plan import make_plan
     from supavex.mapping.source import Source
 
-    path = file or project.summary
-    if path is None:
-        return None
     plan, why = None, ""
     try:
         plan = make_plan(project, deployed.schema, Source(project).catalog()[0])
@@ -104,4 +104,3 @@ def write_summary(project: Settings, deployed: Deployed, to: str, file: Path | N
             where=str(path),
             hint="The schema is deployed; choose another --summary.",
         ) from None
-    return path

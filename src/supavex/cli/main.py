@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import importlib
 import json
+import os
 import re
 import signal
 import sys
 import traceback
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -18,12 +19,14 @@ from supavex.cli.steps import shown_steps
 from supavex.cli.verbosity import shared_options
 from supavex.errors import (
     DISK_ERRORS,
+    POSIX_MODULES,
     SupavexError,
     check_system,
     database_error,
     file_error,
     missing_extra,
     of_database_file,
+    unsupported_system,
 )
 from supavex.installation import PACKAGES
 from supavex.version import __version__
@@ -51,6 +54,10 @@ COMMANDS = {
     "demo": "Run every step on an example project, without an account.",
     "help": "Show the help of a command.",
 }
+
+
+#: The exit code of a program that writes to a closed pipe: 128 and SIGPIPE's number, as a shell gives it.
+_CLOSED_PIPE = 141
 
 
 class LazyGroup(click.Group):
@@ -102,27 +109,38 @@ def cli(folder: str | None) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and exits: 0 good, 1 findings or failure, 2 misuse or a missing piece."""
+    """Runs the command line and exits: 0 good, 1 findings or failure, 2 misuse or a missing piece, 130 interrupted,
+    141 if the reader of the output closed it.
+    """
     signal.signal(signal.SIGTERM, _terminate)
+    _open_closed_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     verbosity.start()
     as_json = "--json" in arguments
+    output = sys.stdout
     try:
         check_system()
         with shown_steps(as_json):
             code: Any = cli.main(arguments, prog_name="supavex", standalone_mode=False, color=verbosity.colored())
         sys.stdout.flush()
     except click.ClickException as error:
-        message = _without_address(error.format_message())
-        click.UsageError(message, getattr(error, "ctx", None)).show()
+        message = error.format_message()
+        if message.startswith("Usage:"):  # No command was given, and Click answers with the help.
+            click.echo(message, err=True)
+        else:
+            click.UsageError(_without_address(message), getattr(error, "ctx", None)).show()
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. What was written before is whole; run the command again.", err=True)
         sys.exit(130)
+    except SystemExit:
+        # If the reader of the output closes the pipe, as `| head` does, Click replaces sys.stdout and exits with 1.
+        # 0 and 1 would be verdicts.
+        if sys.stdout is output:
+            raise
+        _exit_of_closed_pipe()
     except BrokenPipeError:
-        # The reader of the output closed the pipe, as `| head` does.
-        sys.stderr.close()
-        sys.exit(0)
+        _exit_of_closed_pipe()
     except Exception as error:
         found = _as_error(error)
         if found is None:
@@ -139,6 +157,8 @@ def _as_error(error: Exception) -> SupavexError | None:
     if isinstance(error, SupavexError):
         return error
     if isinstance(error, ModuleNotFoundError):
+        if error.name in POSIX_MODULES:
+            return unsupported_system()
         package = (error.name or "").partition(".")[0]
         return missing_extra(package, PACKAGES[package], "This command") if package in PACKAGES else None
     if isinstance(error, OSError):
@@ -151,9 +171,28 @@ def _as_error(error: Exception) -> SupavexError | None:
 
 def _without_address(message: str) -> str:
     """A message of Click's, without an argument that may be an address with a password."""
-    if not re.search(r"://|[@=]|password", message, re.IGNORECASE):
+    if not re.search(r"://|@|\w=|password", message, re.IGNORECASE):
         return message
     return f"{re.split(r'[(:]', message, maxsplit=1)[0].rstrip()}: ***"
+
+
+def _exit_of_closed_pipe() -> NoReturn:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python writes out the rest of the output as it ends.
+    sys.exit(_CLOSED_PIPE)
+
+
+def _open_closed_streams() -> None:
+    """Opens the null device for each standard stream that the caller closed (``>&-``).
+
+    Otherwise the next opened file would get the stream's number, and child processes would write into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # The lowest free number is this one.
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
 def _terminate(signum: int, frame: object) -> None:

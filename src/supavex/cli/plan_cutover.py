@@ -11,6 +11,7 @@ from supavex.cli.options import json_option, open_project, print_json, project_o
 from supavex.cli.targets import target_option, to_option
 from supavex.cli.verbosity import log, next_step
 from supavex.errors import SupavexError
+from supavex.files import begins_with, check_replaceable
 from supavex.settings.settings import CONFIG_NAME
 
 
@@ -29,9 +30,11 @@ def command(folder: str, config: str | None, to: str, as_json: bool, out: str | 
     Examples:
       supavex plan-cutover --to cloud --out CUTOVER.md
     """
-    from supavex.migrate.golive.checklist import markdown, write_plan
+    from supavex.migrate.golive.checklist import TITLE, markdown, write_plan
 
     project = open_project(folder, config)
+    if out is not None:
+        check_replaceable(Path(out), lambda path: begins_with(path, (TITLE,)))
     plan = project.plan_cutover(to, command_options=_options(folder, config), log=log)
     if out is not None:
         try:

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from supavex.errors import SupavexError, UsageError
+from supavex.errors import SupavexError, UsageError, unreadable
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -29,7 +29,7 @@ def load_id_file(path: Path, shown: str) -> dict[str, str]:
             "NoIdFile", "the id file is missing.", where=shown, hint="supavex.toml names it under `ids`."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("NoIdFile", f"the id file can't be read: {error}.", where=shown) from None
+        raise unreadable("NoIdFile", "the id file", shown, error) from None
     rows = _json_rows(text, shown) if path.suffix == ".json" else _csv_rows(text, shown)
     ids: dict[str, str] = {}
     for line, old, new in rows:

@@ -20,6 +20,7 @@ from supavex.postgres.source_files import find_files
 from supavex.settings.reading import load_settings
 from supavex.settings.settings import CONFIG_NAME, Settings
 from supavex.steps import step
+from supavex.text import counted
 
 #: The environment variable for a connection string, which is never written to a file.
 VARIABLE = "SUPABASE_DB_URL"
@@ -94,7 +95,13 @@ def init_project(root: Path, options: InitOptions = InitOptions()) -> Started:
         nothing = next((finding for finding in lost if finding.code == "NoTables"), None)
         if nothing is not None:
             where = Source(project).described
-            raise SupavexError(nothing.code, f"nothing is there: {nothing.message}", where=where, hint=nothing.hint)
+            message, hint = f"nothing is there: {nothing.message}", nothing.hint
+            failed = [] if report is None else [failure for failure in report.failed if not failure.harmless]
+            if failed:
+                one = failed[0]
+                message += f" {counted(len(failed), 'statement')} failed, first {one.file}:{one.line}: {one.error}"
+                hint = f"Correct that statement. {hint}"
+            raise SupavexError(nothing.code, message, where=where, hint=hint)
         made = scaffold_files(project)
     except BaseException:
         config.unlink(missing_ok=True)

@@ -13,12 +13,13 @@ from typing import Any, Protocol
 
 from supavex.convex.snapshot import SnapshotArchive
 from supavex.errors import UsageError
+from supavex.files import check_replaceable
 from supavex.mapping.file_columns import OBJECTS
 from supavex.mapping.plan import Plan
 from supavex.mapping.source import Source
 from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.migrate.changes.selection import ChangedTables
-from supavex.migrate.copy.archive import check_replaceable
+from supavex.migrate.copy.archive import is_own
 from supavex.migrate.copy.options import CopyOptions
 from supavex.migrate.copy.results import CopyResult, TableResult
 from supavex.migrate.copy.run import copy
@@ -216,7 +217,7 @@ def migrate(
     folder = Folder(project.migration_folder)
     allowed = project.max_rejects if max_rejects is None else max_rejects
     if to.out is not None:
-        check_replaceable(to.out)
+        check_replaceable(to.out, is_own)
     archive = None if dry_run else (to.out or folder.archive)
     recorder = options.recorder
     since = options.selection if isinstance(options.selection, ChangedTables) else None

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from supavex.errors import UsageError, file_error
+from supavex.errors import UsageError, file_error, unreadable
 from supavex.files import STATE_NAME, check_folders, check_inside, is_private_folder
 from supavex.postgres.source_files import supabase_folder
 from supavex.postgres.supabase_config import read_config
@@ -224,8 +224,7 @@ def _variables(path: Path) -> dict[str, str | None]:
     try:
         return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        hint = "Save the file as UTF-8." if isinstance(error, UnicodeDecodeError) else None
-        raise UsageError("InvalidConfig", f"the file can't be read: {error}.", where=str(path), hint=hint) from None
+        raise unreadable("InvalidConfig", "the file", str(path), error) from None
 
 
 def _table_rule(data: Any, where: str) -> TableRule:

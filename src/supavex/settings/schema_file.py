@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from supavex.convex.schema import Schema
 from supavex.definitions import evaluate_schema
-from supavex.errors import UsageError
+from supavex.errors import UsageError, unreadable
 from supavex.settings.settings import Settings
 
 
@@ -25,5 +25,5 @@ def load_schema(settings: Settings) -> Schema:
             "supavex.toml's `schema` names another file.",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("NoSchema", f"the schema file can't be read: {error}.", where=shown) from None
+        raise unreadable("NoSchema", "the schema file", shown, error) from None
     return evaluate_schema(path, text, shown)

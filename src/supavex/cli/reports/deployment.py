@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from supavex.mapping.plan import Plan
 
 
+#: The first line of every summary.
+SUMMARY_TITLE = "# Deployment summary"
+
+
 def deployment_summary(
     schema: Schema, push: Push, plan: Plan | None, why_no_plan: str, deployed_at: str, to: str
 ) -> str:
@@ -20,7 +24,7 @@ def deployment_summary(
 
     change = push.change
     lines = [
-        "# Deployment summary",
+        SUMMARY_TITLE,
         "",
         f"Deployed to: {to}  ",
         f"At: {deployed_at}  ",

@@ -10,7 +10,6 @@ from zipfile import BadZipFile, ZipFile
 from supavex.callbacks import Progress
 from supavex.convex.archive_writer import ArchiveWriter, JoinedEntry
 from supavex.convex.snapshot import schema_entry, tables_entry
-from supavex.errors import UsageError
 from supavex.files import chosen_folder, owner_only
 from supavex.migrate.copy.deflate import LAST_BLOCK, joined_crc
 from supavex.migrate.copy.encoding.encoder import needs_uniform
@@ -24,22 +23,15 @@ _README = f"{_MARK} {__version__}. Import it with: npx convex import --replace F
 
 
 def is_own(path: Path) -> bool:
-    """Whether supavex wrote the file ``path`` as an archive."""
+    """Whether supavex wrote the file ``path`` as an archive.
+
+    An export of Convex has the same form, and may be the only copy of what a deployment held.
+    """
     try:
         with ZipFile(path) as archive, archive.open("README.md") as readme:
             return readme.read(len(_MARK)) == _MARK.encode()
     except (OSError, BadZipFile, KeyError, NotImplementedError, RuntimeError, zlib.error):
         return False
-
-
-def check_replaceable(path: Path) -> None:
-    """Raises :class:`~supavex.errors.UsageError` if ``path`` is a file that supavex did not write as an archive.
-
-    An export of Convex has the same form, and may be the only copy of what a deployment held.
-    """
-    if path.exists() and not is_own(path):
-        message = "supavex did not write this file, and does not replace it."
-        raise UsageError("FileInTheWay", message, where=str(path), hint="Choose another --out, or move the file away.")
 
 
 def write_archive(

@@ -18,10 +18,14 @@ def shown_seconds(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+#: The beginning of every checklist.
+TITLE = "# Cutover of "
+
+
 def markdown(plan: CutoverPlan) -> str:
     """The checklist."""
     rehearsal = plan.rehearsal
-    lines = [f"# Cutover of {plan.project} to {plan.target}{' (a drill)' if plan.drill else ''}", ""]
+    lines = [f"{TITLE}{plan.project} to {plan.target}{' (a drill)' if plan.drill else ''}", ""]
     if plan.drill:
         lines += [f"> **This is a drill, and no plan to go live by:** {plan.drill}", ""]
     lines += [

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from supavex.files import whole_file
+from supavex.files import begins_with, whole_file
 from supavex.migrate.users.clerk_user import clerk_user, hasher_of, why_not
 from supavex.migrate.users.report import UserProgress, UsersReport, listed_users, remarks_path, say_remark
+
+
+def holds_users(path: Path) -> bool:
+    """Whether ``path`` looks like a file of :func:`export_for_clerk`."""
+    return begins_with(path, ('[\n{"userId": ', "[\n]"))
 
 
 def export_for_clerk(

@@ -22,6 +22,7 @@ _SPACE = re.compile(r"\s*")
 _OLD = ("external_id", "externalId", "sourceId", "userId")
 _NEW = ("id", "clerkId", "clerkUserId", "clerk_id")
 PIECE = 1 << 20
+_LIST = "Name the list of users that Clerk gives (GET /v1/users)."
 #: The longest entry. No user in Clerk's list is as long.
 _MAX_USER = 8 << 20
 
@@ -46,9 +47,11 @@ def listed_ids(path: Path, shown: str, piece_size: int = PIECE) -> Iterator[tupl
                 old = next((str(value).lower() for value in olds if _matches(_UUID, value)), None)
                 yield old, new
     except FileNotFoundError:
-        raise UsageError("NoClerkList", "there is no such file.", where=shown) from None
+        raise UsageError("NoClerkList", "there is no such file.", where=shown, hint=_LIST) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError("NoClerkList", f"the file can't be read ({type(error).__name__}).", where=shown) from None
+        raise UsageError(
+            "NoClerkList", f"the file can't be read ({type(error).__name__}).", where=shown, hint=_LIST
+        ) from None
 
 
 def _matches(pattern: re.Pattern[str], value: object) -> bool:

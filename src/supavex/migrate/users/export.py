@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from supavex.callbacks import Progress
 from supavex.errors import SupavexError, UsageError
+from supavex.files import check_replaceable
 from supavex.mapping.source import Source
+from supavex.migrate.users.report import holds_remarks, remarks_path
 from supavex.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,8 +43,10 @@ def export_users(project: Settings, options: UsersOptions, progress: Progress) -
     file = options.out.resolve() if options.out else project.state / "users" / f"{target}.{suffix}"
     try:
         if target == "clerk":
-            from supavex.migrate.users.clerk_file import export_for_clerk
+            from supavex.migrate.users.clerk_file import export_for_clerk, holds_users
 
+            check_replaceable(file, holds_users)
+            check_replaceable(remarks_path(file), holds_remarks)
             with Source(project).running() as url:
                 return export_for_clerk(
                     url, file, hashes=options.with_password_hashes, progress=lambda n: progress("auth.users", n, 0)
@@ -54,10 +58,11 @@ def export_users(project: Settings, options: UsersOptions, progress: Progress) -
 
 def _for_convex_auth(project: Settings, file: Path, *, hashes: bool, progress: Progress) -> UsersReport:
     from supavex.mapping.check import checked_plan
-    from supavex.migrate.copy.archive import check_replaceable
+    from supavex.migrate.copy.archive import is_own
     from supavex.migrate.users.convex_auth import export_for_convex_auth
 
-    check_replaceable(file)
+    check_replaceable(file, is_own)
+    check_replaceable(remarks_path(file), holds_remarks)
     if project.users.kind != "convex-auth":
         hint = 'Set [users] for = "convex-auth", and put **auth_tables() into schema.py (docs/users-and-files.md).'
         raise UsageError("NotConvexAuth", "supavex.toml does not move the users to Convex Auth.", hint=hint)

@@ -13,6 +13,7 @@ from typing import IO, Any, Literal
 import psycopg
 
 from supavex.errors import SupavexError
+from supavex.files import begins_with
 from supavex.migrate.users.clerk_user import Remark
 from supavex.postgres.auth import AuthUser, count_left, read_users
 from supavex.postgres.connection import without_password
@@ -97,6 +98,11 @@ class UsersReport:
 def remarks_path(file: Path) -> Path:
     """The path of the remarks on single users, beside the file of the users."""
     return file.with_name(f"{file.stem}.remarks.jsonl")
+
+
+def holds_remarks(path: Path) -> bool:
+    """Whether ``path`` looks like a file of remarks."""
+    return begins_with(path, ('{"user": ',))
 
 
 def listed_users(url: str, report: UsersReport, progress: UserProgress) -> Iterator[AuthUser]:
