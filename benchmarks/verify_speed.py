@@ -182,12 +182,13 @@ def _runs(plan: Plan, server: Server, folder: Path, asked: _Asked) -> _Runs:
             return counting
 
         seconds = in_turn(asked.runs, *(counted(name, work) for name, work in works.items()))
+        if asked.profile:
+            for work in (of_the_archive, *([of_the_changed] if changed is not None else [])):
+                profiler = cProfile.Profile()
+                profiler.runcall(work)
+                pstats.Stats(profiler).sort_stats("tottime").print_stats(24)
         if changed is not None:
             changed.store.close()
-        if asked.profile:
-            profiler = cProfile.Profile()
-            profiler.runcall(of_the_archive)
-            pstats.Stats(profiler).sort_stats("tottime").print_stats(16)
     return {name: list(zip(times, used[name], strict=True)) for name, times in zip(works, seconds, strict=True)}
 
 

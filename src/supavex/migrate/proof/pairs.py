@@ -65,11 +65,24 @@ def differing(source: Path, target: Path, suspects: Array, bucket: Callable[[Arr
     for part in range(parts):
         rows, documents = (_part(path, suspects, bucket, part, parts) for path in (source, target))
         own, other = _fingerprints(rows), _fingerprints(documents)
-        found[0].append(rows[~np.isin(own, other)])
-        found[1].append(documents[~np.isin(other, own)])
+        found[0].append(rows[_lacking(own, other)])
+        found[1].append(documents[_lacking(other, own)])
         if sum(len(some) for side in found for some in side) > most:
             break
     return Differing(np.concatenate(found[0]), np.concatenate(found[1]))
+
+
+def _lacking(own: Array, other: Array) -> Array:
+    """A boolean for each of some numbers: whether ``other`` lacks it."""
+    if not len(other):
+        return np.ones(len(own), np.bool_)
+    # Searching for sorted numbers takes a tenth of the time of np.isin, which makes the numbers unique first.
+    order, there = np.argsort(own), np.sort(other)
+    wanted = own[order]
+    places = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
+    lacking = np.empty(len(own), np.bool_)
+    lacking[order] = there[places] != wanted
+    return lacking
 
 
 def _part(path: Path, suspects: Array, bucket: Callable[[Array], Array], part: int, parts: int) -> Array:
