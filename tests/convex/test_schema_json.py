@@ -83,6 +83,12 @@ def test_a_commit_timestamp_is_an_int64():
     assert validator_from_json({"type": "commitTs"}) == v.int64()
 
 
+@pytest.mark.parametrize("kind", ["map", "set"])
+def test_a_legacy_kind_is_any_value(kind: str):
+    """Source: ``common/src/schemas/json.rs`` of convex-backend."""
+    assert validator_from_json({"type": "array", "value": {"type": kind}}) == v.array(v.any())
+
+
 def table(**parts: Any) -> str:
     return json.dumps({"tables": [{"tableName": "t", "documentType": {"type": "any"}, **parts}]})
 

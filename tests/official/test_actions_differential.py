@@ -1,5 +1,7 @@
 """Random vector searches and HTTP requests of one TypeScript module, on `convex-test` in Node and on a deployment.
 
+The module is there twice: in the app, and in a component whose vectors the app's actions search.
+
 Where `convex-test` is known to differ from Convex's backend, and so from supavex, the case is not asked for, or not
 compared:
 
@@ -73,6 +75,8 @@ requests = st.builds(
     st.none() | st.sampled_from(("yes", "a, b")),
 )
 calls = st.one_of(
+    writes.map(lambda steps: ["mutation", "differential:write", {"steps": [["part", steps]], "catching": False}]),
+    searches.map(lambda args: ["action", "differential:act", {"steps": [["nearPart", args]], "catching": False}]),
     writes.map(lambda steps: ["mutation", "differential:write", {"steps": steps, "catching": False}]),
     searches.map(lambda args: ["action", "differential:near", args]),
     searches.map(lambda args: ["action", "differential:near", args]),

@@ -1,6 +1,6 @@
 """Random calls of one TypeScript module, on `convex-test` in Node and on a deployment: the same results and errors.
 
-The module is there twice: in the app, and in a component that the app's calls.
+The module is there twice: in the app, and in a component that the app's queries, mutations and actions call.
 
 Where `convex-test` is known to differ from Convex's backend, and so from supavex, the case is not asked for:
 
@@ -125,7 +125,25 @@ nested = st.one_of(
     *(step(kind_, st.lists(writing | reading, max_size=4)) for kind_ in ("call", "part", "part")),
     *(step(kind_, st.lists(reading, max_size=3)) for kind_ in ("ask", "askPart")),
 )
+alone = st.one_of(
+    step("call", st.lists(writing | reading, max_size=4)),
+    step("ask", st.lists(reading, max_size=3)),
+)
+#: Steps of an action: each is a function of its own, of the app or of the component.
+acting = st.one_of(
+    nested,
+    nested,
+    step("act", st.lists(nested, max_size=3), st.booleans()),
+    step("actPart", st.lists(alone, max_size=3), st.booleans()),
+)
 calls = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "kind": st.just("action"),
+            "steps": st.lists(acting, min_size=1, max_size=4),
+            "catching": st.booleans(),
+        }
+    ),
     st.fixed_dictionaries(
         {
             "kind": st.just("mutation"),
@@ -144,6 +162,7 @@ calls = st.one_of(
         }
     ),
 )
+PATHS = {"query": "differential:read", "mutation": "differential:write", "action": "differential:act"}
 EVERYTHING = [
     ["collect", {"index": index, "range": [], "order": "asc"}] for index in ("by_creation_time", "by_n", "by_a_b")
 ]
@@ -168,7 +187,7 @@ def test_calls_give_what_convex_test_gives(node: Node, pushed: Path, asked: list
     asked = [*asked, {"kind": "query", "steps": [*EVERYTHING, ["askPart", EVERYTHING]], "catching": False}]
     sent = []
     for one in asked:
-        path = "differential:read" if one["kind"] == "query" else "differential:write"
+        path = PATHS[one["kind"]]
         args = to_internal_json({"steps": one["steps"], "catching": one["catching"]})
         sent.append({"kind": one["kind"], "path": path, "args": args})
     said = node.functions(

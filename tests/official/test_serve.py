@@ -66,6 +66,25 @@ def listing(table: str) -> str:
 # Pushing
 
 
+def test_legacy_validators_of_a_map_and_a_set_take_any_value(app: App):
+    """The npm package makes none any more. Convex reads those of old clients as any value."""
+    app.write(
+        "convex/schema.ts",
+        """
+import { defineSchema, defineTable } from "convex/server";
+import { v } from "convex/values";
+const legacy = (type: string): any =>
+  Object.create(v.any(), { json: { get: () => ({ type }) } });
+export default defineSchema({ legacies: defineTable({ map: legacy("map"), set: legacy("set") }) });
+""",
+    )
+    app.push()
+    app.write("rows.jsonl", '{"map": {"a": 1}, "set": ["b"]}\n')
+    ran = app.convex("import", "--table", "legacies", "--replace", "-y", "rows.jsonl")
+    assert ran.code == 0, ran.text
+    assert [row["set"] for row in app.documents("legacies")] == [["b"]]
+
+
 def test_a_push_and_what_it_writes_into_the_app(app: App):
     app.schema('posts: defineTable({ title: v.string(), author: v.id("users") }).index("by_author", ["author"]), '
                "users: defineTable({ name: v.string(), at: v.int64() })")  # fmt: skip

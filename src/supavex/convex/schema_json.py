@@ -20,6 +20,9 @@ _SCALARS: dict[str, Callable[[], Validator]] = {
     "string": kinds.String,
     "bytes": kinds.Bytes,
     "any": kinds.AnyValue,
+    # Convex reads these two, which clients no longer make, as any value.
+    "map": kinds.AnyValue,
+    "set": kinds.AnyValue,
     # A stored commit timestamp is an int64.
     "commitTs": kinds.Int64,
 }

@@ -7,6 +7,7 @@ import { mutationGeneric as mutation, queryGeneric as query } from "convex/serve
 const writeAgain = makeFunctionReference<"mutation">("differential:write");
 const readAgain = makeFunctionReference<"query">("differential:read");
 const nearest = makeFunctionReference<"action">("differential:near");
+const actAgain = makeFunctionReference<"action">("differential:act");
 // A component with a schema and a module like these, and documents of its own.
 const part = componentsGeneric().part as any;
 
@@ -101,6 +102,13 @@ const step = async (ctx: any, [kind, ...rest]: any): Promise<any> => {
       return await ctx.runMutation(part.differential.write, { steps: rest[0], catching: false });
     case "askPart":
       return await ctx.runQuery(part.differential.read, { steps: rest[0], catching: true });
+    // Of actions alone.
+    case "act":
+      return await ctx.runAction(actAgain, { steps: rest[0], catching: rest[1] });
+    case "actPart":
+      return await ctx.runAction(part.differential.act, { steps: rest[0], catching: rest[1] });
+    case "nearPart":
+      return await ctx.runAction(part.differential.near, rest[0]);
     default:
       throw new Error(`no step ${kind}`);
   }
@@ -119,6 +127,7 @@ const run = async (ctx: any, { steps, catching }: any): Promise<any> => {
 };
 export const write = mutation({ handler: run });
 export const read = query({ handler: run });
+export const act = action({ handler: run });
 
 /** What is near to a vector: texts and scores, the nearest first. `filter`: a field's values. */
 export const near = action({
