@@ -43,7 +43,7 @@ PUSH_SECONDS = 600.0
 #: The words of a failure that is not the app's own: what is not there, or goes wrong, in the deployment.
 OURS = re.compile(
     r"NotSupportedHere|Not supported here|[Uu]nknown (?:async )?(?:operation|JS syscall)|is not defined|Incident|"
-    r"InternalServerError|Function execution timed out|ran out of memory|supavex"
+    r"InternalServerError|Could not find the module|Function execution timed out|ran out of memory|supavex"
 )
 #: The words of a call that wanted another host.
 NETWORK = re.compile(r"--allow-fetch|Requires net access")
