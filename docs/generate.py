@@ -120,26 +120,43 @@ def settings_page() -> str:
             f"## {title}",
             "",
             *([f"`{header}`", ""] if header else []),
-            "| setting | type | default |",
-            "|---|---|---|",
+            "| setting | type | default | meaning |",
+            "|---|---|---|---|",
         ]
+        comments = _comments(kind)
         types = typing.get_type_hints(kind)
         for field in dataclasses.fields(kind):
             name = _NAMES.get(field.name, field.name) if kind is Settings else field.name
             if name is None or (kind is rules.TableRule and field.name in ("columns", "fields")):
                 continue
             name = "for" if kind is rules.UsersRule and name == "kind" else name
-            lines.append(f"| `{name}` | {_type(types[field.name])} | {_default(field)} |")
+            lines.append(
+                f"| `{name}` | {_type(types[field.name])} | {_default(field)} | {comments.get(field.name, '')} |"
+            )
         said = inspect.getdoc(kind) or ""
         lines += ["", *_meanings(said), ""]
     return "\n".join(lines)
 
 
 def _meanings(doc: str) -> list[str]:
-    """The part of a docstring that describes the fields, as lines of Markdown."""
-    text = doc.partition("\n\n")[2] or doc
-    text = re.sub(r":class:`[~.\w]*?(\w+)`", r"`\1`", text).replace("``", "`")
-    return text.splitlines()
+    """A docstring's text after its first paragraph, or all of it, as lines of Markdown."""
+    return _markdown(doc.partition("\n\n")[2] or doc).splitlines()
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r":(?:class|data):`[~.\w]*?(\w+)`", r"`\1`", text).replace("``", "`")
+
+
+def _comments(kind: type) -> dict[str, str]:
+    """The comment (``#:``) above each field of a class."""
+    found, said = {}, []
+    for line in inspect.getsource(kind).splitlines():
+        if line.strip().startswith("#: "):
+            said.append(line.strip()[3:])
+        elif said:
+            found[line.strip().partition(":")[0]] = _markdown(" ".join(said)).replace("|", r"\|")
+            said = []
+    return found
 
 
 def _type(kind: object) -> str:

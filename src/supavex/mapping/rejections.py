@@ -11,19 +11,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A code, the reason (``why``) and an ``example`` of a value.
+    """A code of rejected rows, with its reason, an example and the ways to mend it."""
 
-    ``toml``: lines for the column in supavex.toml, each with its effect on the values; one of them is enough.
-    ``schema``: the change in schema.py instead. ``source``: the change in PostgreSQL instead. ``rest``: the effect on
-    other rows and on the app.
-    """
-
+    #: The code in reports and in rejects.jsonl, such as ``InexactNumber``.
     code: str
+    #: The reason.
     why: str
+    #: A value that is rejected for it.
     example: str
+    #: Lines for the column in supavex.toml, each with its effect on the values; one of them is enough.
     toml: tuple[str, ...] = ()
+    #: The change in schema.py instead.
     schema: str = ""
+    #: The change in PostgreSQL instead.
     source: str = ""
+    #: The effect on other rows and on the app.
     rest: str = "Other rows do not change."
 
 

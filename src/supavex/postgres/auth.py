@@ -31,26 +31,38 @@ _FIRST, _LAST, _WHOLE = (
 class AuthUser:
     """One user of Supabase Auth. A text is never empty: it is None if the row has none."""
 
+    #: The uuid of ``auth.users``.
     id: str
+    #: The email as the row has it.
     email: str | None
+    #: Whether ``email_confirmed_at`` is set.
     email_confirmed: bool
     #: The id of the user who owns the email. Among users with the same email (in any case), a user without SSO comes
     #: first, then a user with a confirmed email, then the oldest.
     email_owner: str | None
+    #: E.164 without its plus sign, as Supabase stores it.
     phone: str | None
+    #: Whether ``phone_confirmed_at`` is set.
     phone_confirmed: bool
     #: When the user was created (ISO 8601, UTC).
     created: str | None
     #: The end of a ban that is in force, or ``infinity``.
     ban: str | None
+    #: Whether ``deleted_at`` is set: the row of a deleted user stays.
     deleted: bool
+    #: Whether the user signed in without an identity.
     anonymous: bool
+    #: Whether the user signs in by single sign-on (SAML).
     sso: bool
+    #: Whether the row has the hash of a password.
     has_password: bool
     #: None unless the caller asked for hashes.
     password_hash: str | None = field(repr=False)
+    #: The first name, from ``raw_user_meta_data``.
     first_name: str | None
+    #: The family name, from ``raw_user_meta_data``.
     last_name: str | None
+    #: The name in one piece, from ``raw_user_meta_data``.
     whole_name: str | None
     #: A JSON object as text, without the providers.
     app_metadata: str | None

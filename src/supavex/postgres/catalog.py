@@ -42,7 +42,7 @@ class Type:
     name: str
     #: PostgreSQL's internal name: ``varchar``. For a domain: the name of its base type.
     base: str
-    schema: str = "pg_catalog"
+    schema: str = "pg_catalog"  #: The schema of the type named by ``base``.
     #: ``pg_type.typtype``: base, enum, domain, composite, range, multirange, pseudo.
     category: Literal["b", "e", "d", "c", "r", "m", "p"] = "b"
     #: The type of an array's elements.
@@ -51,7 +51,7 @@ class Type:
     length: int | None = None
     #: The precision and scale of numeric.
     precision: int | None = None
-    scale: int | None = None
+    scale: int | None = None  #: The number of decimal places.
     #: The labels of an enum, in order.
     labels: tuple[str, ...] = ()
     #: The domain's name.
@@ -73,16 +73,16 @@ class Type:
 class Column:
     """A column of a table."""
 
-    name: str
-    type: Type
-    nullable: bool
+    name: str  #: The name without quotes.
+    type: Type  #: The declared type. A domain keeps its name beside its base type.
+    nullable: bool  #: Whether NULL is allowed, by the column and by its domain.
     #: SQL; a domain's default if the column has none.
     default: str | None = None
     #: ``stored``, ``virtual`` or empty.
     generated: str = ""
     #: ``always``, ``by default`` or empty.
     identity: str = ""
-    comment: str = ""
+    comment: str = ""  #: The text of COMMENT ON COLUMN.
     #: The dimensions of the declaration. PostgreSQL does not check rows against them.
     dimensions: int = 0
     #: SQL for the collation's name; empty for the database's default, and for types without collation.
@@ -95,16 +95,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A foreign key. ``columns`` refer to ``referenced_columns``, in order."""
+    """A foreign key."""
 
-    name: str
-    columns: tuple[str, ...]
-    referenced_schema: str
-    referenced_table: str
-    referenced_columns: tuple[str, ...]
+    name: str  #: The name of the constraint.
+    columns: tuple[str, ...]  #: The columns that refer.
+    referenced_schema: str  #: The schema of the referenced table.
+    referenced_table: str  #: The referenced table's name without its schema.
+    referenced_columns: tuple[str, ...]  #: The columns referred to, in the order of ``columns``.
+    #: The action in PostgreSQL's words: ``NO ACTION``, ``RESTRICT``, ``CASCADE``, ``SET NULL``, ``SET DEFAULT``.
     on_delete: str = "NO ACTION"
-    on_update: str = "NO ACTION"
-    validated: bool = True
+    on_update: str = "NO ACTION"  #: The action when the referenced key changes, in the same words.
+    validated: bool = True  #: False for NOT VALID: existing rows may break the constraint.
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +120,21 @@ class Unique:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index; ``columns`` has None for an expression. ``method`` is btree, gin, gist, hnsw and so on."""
+    """An index."""
 
-    name: str
-    columns: tuple[str | None, ...]
-    unique: bool
-    method: str
-    definition: str
-    predicate: str | None = None
+    name: str  #: The name of the index without its schema.
+    columns: tuple[str | None, ...]  #: The key columns in order; None for an expression.
+    unique: bool  #: Whether the index is unique.
+    method: str  #: The access method: ``btree``, ``gin``, ``gist``, ``hnsw``.
+    definition: str  #: The whole CREATE INDEX statement, as PostgreSQL writes it.
+    predicate: str | None = None  #: The SQL of the index's WHERE; None for an index of all rows.
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A policy of row level security."""
 
-    name: str
+    name: str  #: The name of the policy, unique in its table.
     #: ALL, SELECT, INSERT, UPDATE or DELETE.
     command: str
     #: The roles that the policy names, and the roles of Supabase's API that are members of one of these.
@@ -142,7 +143,7 @@ class Policy:
     using: str | None
     #: SQL for the rows that the command may write; None without WITH CHECK.
     with_check: str | None
-    permissive: bool = True
+    permissive: bool = True  #: Whether the policy grants rows. A restrictive policy only takes rows away.
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,20 +172,20 @@ class Grant:
 class Table:
     """A table with rows, ordinary or partitioned. Partitions are not listed as tables."""
 
-    schema: str
-    name: str
-    columns: tuple[Column, ...]
-    primary_key: tuple[str, ...] = ()
-    foreign_keys: tuple[ForeignKey, ...] = ()
-    uniques: tuple[Unique, ...] = ()
-    checks: tuple[CheckConstraint, ...] = ()
-    indexes: tuple[Index, ...] = ()
-    policies: tuple[Policy, ...] = ()
+    schema: str  #: The name of the schema.
+    name: str  #: The name without the schema.
+    columns: tuple[Column, ...]  #: The columns in the order of the declaration.
+    primary_key: tuple[str, ...] = ()  #: The names of the key's columns in order; empty without a primary key.
+    foreign_keys: tuple[ForeignKey, ...] = ()  #: The foreign keys of this table to others.
+    uniques: tuple[Unique, ...] = ()  #: The UNIQUE constraints.
+    checks: tuple[CheckConstraint, ...] = ()  #: The CHECK constraints of the table; a domain's are in :class:`Type`.
+    indexes: tuple[Index, ...] = ()  #: The indexes, also those of constraints.
+    policies: tuple[Policy, ...] = ()  #: The policies, also if row level security is off.
     #: Triggers that a person created.
     triggers: tuple[Trigger, ...] = ()
     #: Whether row level security is enabled.
     row_security: bool = False
-    comment: str = ""
+    comment: str = ""  #: The text of COMMENT ON TABLE.
     #: The columns that a CHECK, a UNIQUE or an exclusion constraint reads, also in an index's expression or WHERE.
     constrained: tuple[str, ...] = ()
     #: The rights of the roles of Supabase's API.
@@ -227,19 +228,19 @@ class Parameter:
 class Function:
     """A function in SQL or PL/pgSQL."""
 
-    schema: str
-    name: str
-    parameters: tuple[Parameter, ...]
+    schema: str  #: The name of the schema.
+    name: str  #: The name without the schema. Overloaded functions share it.
+    parameters: tuple[Parameter, ...]  #: The parameters in order.
     #: The type that the function returns; for a set, the type of a row; ``record`` for RETURNS TABLE with several
     #: columns.
     returns: str
-    returns_set: bool
-    language: str
-    security_definer: bool
-    strict: bool
+    returns_set: bool  #: Whether the function returns rows (SETOF or TABLE) instead of one value.
+    language: str  #: ``sql`` or ``plpgsql``.
+    security_definer: bool  #: Whether the body runs with the rights of the function's owner.
+    strict: bool  #: Whether a NULL argument makes the result NULL without running the body.
     #: The source text between the quotes.
     body: str
-    definition: str
+    definition: str  #: The whole CREATE FUNCTION statement, as PostgreSQL writes it.
     #: The columns of RETURNS TABLE.
     columns: tuple[Parameter, ...] = ()
     #: Whether the body is ``BEGIN ATOMIC … END`` or ``RETURN …``.
@@ -281,15 +282,15 @@ class Expression:
 class Catalog:
     """The catalog of a database."""
 
-    server_version: str
-    tables: tuple[Table, ...]
+    server_version: str  #: PostgreSQL's version number: ``18.6``.
+    tables: tuple[Table, ...]  #: The tables of the schemas that were asked for.
     #: Objects that Convex does not take over: views, publications and the like.
     others: tuple[NamedObject, ...] = field(default=())
     #: Expressions whose types were asked for. They are not part of the database.
     expressions: tuple[Expression, ...] = field(default=())
     #: Functions that people wrote, in any schema, because policies call them.
     functions: tuple[Function, ...] = field(default=())
-    views: tuple[View, ...] = field(default=())
+    views: tuple[View, ...] = field(default=())  #: The views that rules may read.
 
     def table(self, schema: str, name: str) -> Table | None:
         """The table of that name, or None."""

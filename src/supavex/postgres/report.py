@@ -16,11 +16,13 @@ class Failure:
 
     #: The file as reports show it, and the line (from 1) where the statement begins.
     file: str
+    #: The line of the file, from 1.
     line: int
     #: PostgreSQL's message, with its detail in parentheses.
     error: str
     #: PostgreSQL's error code; empty if supavex itself refuses the statement.
     sqlstate: str = ""
+    #: The kind of the statement; ``code`` is DO, CALL or EXECUTE.
     kind: StatementKind = "other"
     #: The statement's node in PostgreSQL's grammar: ``CreateStmt``, ``IndexStmt``, ``GrantStmt``. Empty if it is not
     #: SQL.
@@ -47,7 +49,9 @@ class Loss:
 
     #: ``schema.name``, with the last name of the table.
     table: str
+    #: The file of that statement, as reports show it.
     file: str
+    #: The line of the file, from 1.
     line: int
     #: PostgreSQL's reason.
     error: str

@@ -20,6 +20,7 @@ class StorageObject:
 
     #: The row's id.
     id: str
+    #: The id of the bucket.
     bucket: str
     #: The path in the bucket.
     name: str

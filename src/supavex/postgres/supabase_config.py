@@ -22,14 +22,17 @@ _OWN_SCHEMAS = ("storage", "graphql", "graphql_public", "auth", "realtime", "ext
 class SupabaseConfig:
     """The settings that a replay uses. Paths are patterns relative to the folder of config.toml."""
 
+    #: db.seed.enabled.
     seed_enabled: bool = True
     #: db.seed.sql_paths; None if the file does not have it.
     seed_paths: tuple[str, ...] | None = None
+    #: db.migrations.enabled.
     migrations_enabled: bool = True
     #: db.migrations.schema_paths: the files of a declarative schema.
     schema_paths: tuple[str, ...] = ()
     #: api.schemas without Supabase's own; None if the file does not have it.
     schemas: tuple[str, ...] | None = None
+    #: db.major_version: the version of the project's PostgreSQL; None if the file does not have it.
     major_version: int | None = None
 
 

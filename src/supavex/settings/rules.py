@@ -17,40 +17,37 @@ FILE_OVER = 100_000
 
 @dataclass(frozen=True, slots=True)
 class ColumnRule:
-    """The settings of a column in supavex.toml.
+    """The settings of a column in supavex.toml."""
 
-    - ``to``: the field's name.
-    - ``skip``: the reason to leave the column behind.
-    - ``sql``: an SQL expression over the row's columns. PostgreSQL evaluates it in place of the column.
-    - ``ids``: a CSV or JSON file of old ids and new ids.
-    - ``fill``: the replacement of NULL, see :class:`~supavex.settings.settings.Settings`. If a constraint reads the
-      column, only this setting fills it, and no setting of its table or project.
-    - ``format``: the form of a time, ``HH:MM`` or ``HH:MM:SS``.
-    - ``lossy``: true converts a value that does not fit exactly to the nearest value, and does not reject its row.
-      Numbers inside JSON are always converted to the nearest number, unless this is false.
-    - ``storage``: the bucket whose paths the column holds, so that the field refers to stored files. True: the column
-      holds addresses, which include the bucket.
-    - ``nonfinite``: the treatment of NaN and infinity, also of timestamps: ``refuse``, ``keep`` as a number, or
-      ``null``.
-    - ``invalid_json``: the treatment of JSON that Convex refuses: ``refuse``, ``escape`` its keys (percent-encoding),
-      or keep the value as ``text``.
-    - ``truncate``: the number of characters to which a longer text is cut.
-    - ``file``: the field for the id of a stored file. A value of more than ``file_over`` bytes becomes this file.
-    - ``file_over``: the limit of ``file``. 0: every value that is not NULL becomes a file.
-    """
-
+    #: The field's name; None: the column's name, or the same in camelCase.
     to: str | None = None
+    #: The reason to leave the column behind; None: the column moves.
     skip: str | None = None
+    #: An SQL expression over the row's columns. PostgreSQL evaluates it in place of the column.
     sql: str | None = None
+    #: A CSV or JSON file of old ids and new ids.
     ids: str | None = None
+    #: The replacement of NULL, see :class:`~supavex.settings.settings.Settings`. If a constraint reads the column, only
+    #: this setting fills it, and no setting of its table or project.
     fill: Fill | None = None
+    #: The form of a time, ``HH:MM`` or ``HH:MM:SS``.
     format: str | None = None
+    #: True converts a value that does not fit exactly to the nearest value, and does not reject its row. Numbers inside
+    #: JSON are always converted to the nearest number, unless this is false.
     lossy: bool | None = None
+    #: The bucket whose paths the column holds, so that the field refers to stored files. True: the column holds
+    #: addresses, which include the bucket.
     storage: str | bool = False
+    #: The treatment of NaN and infinity, also of timestamps: ``refuse``, ``keep`` as a number, or ``null``.
     nonfinite: NonFinite = "refuse"
+    #: The treatment of JSON that Convex refuses: ``refuse``, ``escape`` its keys (percent-encoding), or keep the value
+    #: as ``text``.
     invalid_json: InvalidJson = "refuse"
+    #: The number of characters to which a longer text is cut.
     truncate: int | None = None
+    #: The field for the id of a stored file. A value of more than ``file_over`` bytes becomes this file.
     file: str | None = None
+    #: The limit of ``file`` in bytes. 0: every value that is not NULL becomes a file.
     file_over: int = FILE_OVER
 
 
@@ -72,28 +69,26 @@ ENFORCED = ("unique", "check", "reference", "default", "updated_at", "not_null")
 
 @dataclass(frozen=True, slots=True)
 class TableRule:
-    """The settings of a source table in supavex.toml.
+    """The settings of a source table in supavex.toml."""
 
-    - ``to``: the Convex table.
-    - ``skip``: the reason to leave the table behind.
-    - ``existing``: the table is in Convex already, with its own ids. ``match`` pairs a Convex field with a source
-      column.
-    - ``created``: the column of ``_creationTime``.
-    - ``key``: the columns that identify a row of a table without a primary key. ``["*"]``: the whole row, and equal
-      rows are numbered.
-    - ``fields``: the fields without a column.
-    - ``fill``: the replacement of NULL in its columns, see :class:`~supavex.settings.settings.Settings`.
-    - ``enforce``: the kinds of constraints that ``rules.ts`` enforces, of :data:`ENFORCED`. None: all.
-    """
-
+    #: The Convex table; None: the table's name, or the same in camelCase.
     to: str | None = None
+    #: The reason to leave the table behind; None: the table moves.
     skip: str | None = None
+    #: The table is in Convex already, with its own ids. Pairs a Convex field with a source column that matches it.
     existing: Mapping[str, str] | None = None
+    #: The column of ``_creationTime``.
     created: str | None = None
+    #: The columns that identify a row of a table without a primary key. ``["*"]``: the whole row, and equal rows are
+    #: numbered.
     key: tuple[str, ...] = ()
+    #: The settings of columns, by the column's name.
     columns: Mapping[str, ColumnRule] = field(default_factory=dict)
+    #: The fields without a column, by the field's name.
     fields: Mapping[str, FieldRule] = field(default_factory=dict)
+    #: The replacement of NULL in its columns, see :class:`~supavex.settings.settings.Settings`.
     fill: Fill | None = None
+    #: The kinds of constraints that ``rules.ts`` enforces, of :data:`ENFORCED`. None: all.
     enforce: tuple[str, ...] | None = None
 
 

@@ -22,35 +22,51 @@ ENV_FILES = (".env.local", ".env")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A project's folder and the settings of its ``supavex.toml``. All paths are absolute.
+    """A project's folder and the settings of its ``supavex.toml``. All paths are absolute."""
 
-    ``fill``: ``defaults`` puts a field's default in place of NULL. ``none`` states that NULL leaves the field out, or
-    rejects the row if the field is required. None: as ``none``, and `check` warns. A column's setting overrides its
-    table's, and a table's setting overrides the project's.
-    """
-
+    #: The project's folder: the one that holds supavex.toml.
     root: Path
+    #: The path of supavex.toml, or of the file named by ``--config``.
     config: Path
+    #: The path of schema.py (``schema``).
     schema_file: Path
+    #: The app's folder of functions, where schema.ts is written (``convex``).
     convex_folder: Path
+    #: The path of supavex.lock, which keeps the table numbers (``lock``).
     lock_file: Path
+    #: The folder of the migration files.
     migrations: Path
     #: The seeds of supavex.toml; None if it names none.
     seeds: tuple[Path, ...] | None
+    #: The address of the live source; None if the files are the source. It may hold a password.
     database_url: str | None
+    #: The PostgreSQL schemas whose tables move.
     schemas: tuple[str, ...]
+    #: The most disk space that a replay of the files may take, in gigabytes.
     replay_gb: float
+    #: The most time that a replay of the files may take, in minutes.
     replay_minutes: float
+    #: The folder of PostgreSQL's programs to replay with; None: the embedded ones.
     postgres_bin: str | None
+    #: The file of the deployment's summary; None: none is written.
     summary: Path | None
+    #: The most rejected rows with which a migration still imports.
     max_rejects: int
+    #: The treatment of values of extension types that supavex does not know: ``text`` or ``refuse``.
     unknown_types: UnknownTypes
+    #: The settings of source tables, by name.
     tables: Mapping[str, TableRule]
+    #: The settings of columns of this name in every table.
     columns: Mapping[str, ColumnRule]
+    #: The settings of ``[users]``.
     users: UsersRule = field(default_factory=UsersRule)
+    #: The settings of ``[storage]``.
     storage: StorageRule = field(default_factory=StorageRule)
     #: Whether supavex.toml names the folder of migrations.
     migrations_chosen: bool = False
+    #: ``defaults`` puts a field's default in place of NULL. ``none`` states that NULL leaves the field out, or rejects
+    #: the row if the field is required. None: as ``none``, and `check` warns. A column's setting overrides its table's,
+    #: and a table's setting overrides the project's.
     fill: Fill | None = None
     #: Where the address of the live database was found: ``SUPABASE_DB_URL in .env.local``.
     database_url_place: str = ""

@@ -30,7 +30,9 @@ class Function:
     module: str
     #: The export's name.
     name: str
+    #: Which of Convex's kinds the function is.
     kind: Kind
+    #: Whether clients may call it. Internal functions are called by functions only.
     public: bool
     #: The validator of the arguments; None if any are allowed.
     args: Validator | None

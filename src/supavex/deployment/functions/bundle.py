@@ -26,14 +26,19 @@ _HINT = "Make it anew: supavex bundle"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A pushed app. ``inputs``: path of each source file (from the app's folder) to its SHA-256."""
+    """A pushed app."""
 
+    #: The app's own modules, by path.
     modules: Mapping[str, Module]
+    #: What the CLI's analysis says of the functions of each module, by path.
     functions: Mapping[str, dict[str, Any]]
+    #: The schema as JSON text; None without a schema.
     schema: str | None
+    #: The JSON text of auth.config.
     auth: str
     #: The version of the convex package that bundled it.
     version: str
+    #: The SHA-256 of each source file, by its path from the app's folder.
     inputs: Mapping[str, str]
     #: The prefix of its HTTP routes; None for none.
     http_prefix: str | None = None

@@ -30,13 +30,17 @@ TOO_NESTED = f"Value is too nested (more than {MAX_VALUE_NESTING} levels deep)"
 
 @dataclass(slots=True)
 class Call:
-    """A function to run. ``args`` is JSON data (internal form) of an object."""
+    """A function to run."""
 
+    #: The function: ``messages:list``, or ``dir/messages:list``.
     path: str
+    #: The JSON data (internal form) of an object.
     args: Any
+    #: The user whose token came with the call.
     identity: Identity = NOBODY
     #: Whether internal functions may be called.
     internal: bool = False
+    #: The state of pagination that an earlier run of the query left, as text.
     journal: str | None = None
     #: The job that runs it or its caller: the id of the job's component (0: the app), and the job's own id.
     scheduled: tuple[int, str] | None = None

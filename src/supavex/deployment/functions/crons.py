@@ -26,10 +26,13 @@ _NAME = "ASCII letters, numbers, spaces, underscores, dashes and apostrophes"
 class CronJob:
     """A cron job. Times are seconds since 1970."""
 
+    #: The name in crons.ts, unique in its component.
     name: str
+    #: The function to call.
     path: str
     #: The internal JSON of the arguments.
     args: Any
+    #: When the job runs.
     schedule: Schedule
     #: ``pending``, or ``inProgress`` while the job runs.
     state: str

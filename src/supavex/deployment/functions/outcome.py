@@ -77,11 +77,15 @@ class LogLine:
 class Outcome:
     """The outcome of a call."""
 
+    #: The function that ran.
     path: str
+    #: ``Query``, ``Mutation``, ``Action`` or ``HttpAction``.
     kind: str
     #: The value as JSON (internal form).
     value: str | None = None
+    #: The error; None if the function returned a value.
     failure: Failure | None = None
+    #: The lines of ``console``, in order.
     logs: list[LogLine] = field(default_factory=list)
     #: The timestamp (nanoseconds) of the outcome.
     ts: int = 0
@@ -95,6 +99,7 @@ class Outcome:
     shown: str | None = None
     #: Whether it depends on the caller.
     saw_identity: bool = False
+    #: The id that error messages quote, 16 hexadecimal digits.
     request_id: str = field(default_factory=lambda: secrets.token_hex(8))
     #: The path of the function's component; empty for the app.
     component: str = ""

@@ -49,19 +49,19 @@ class Leased:
 
 @dataclass(slots=True)
 class Processes:
-    """The processes of one query or mutation.
+    """The processes of one query or mutation."""
 
-    ``current``: the process of the function that was called last. ``by_component``: that process and those that wait
-    for it, by the component's id. ``lease``: gives a process for a function, by the number that the call holds already.
-    ``seconds``: the limit of the call's processor time in all processes.
-    """
-
+    #: Gives a process for a function, by the number that the call holds already.
     lease: Callable[[Function, int], Leased]
+    #: The limit of the call's processor time in all processes.
     seconds: float
+    #: The process of the function that was called last.
     current: Runner
+    #: That process and those that wait for it, by the component's id.
     by_component: dict[int, Runner]
     #: Processor seconds of processes that were given back.
     _elsewhere: float = 0.0
+    #: The seconds in which processes ran for the call, by the clock.
     _spent: float = 0.0
     #: The number of answered operations.
     _answered: int = 0

@@ -251,11 +251,11 @@ def snapshot_of(transaction: Transaction) -> Snapshot:
 class TransactionRun:
     """A running query or mutation, with the functions that it calls, in one transaction."""
 
-    functions: TransactionFunctions
-    app: App
-    transaction: Transaction
-    call: Call
-    outcome: Outcome
+    functions: TransactionFunctions  #: The deployment's queries and mutations.
+    app: App  #: The pushed app, the same for all functions of the transaction.
+    transaction: Transaction  #: The open transaction.
+    call: Call  #: The outermost call.
+    outcome: Outcome  #: The outcome of the outermost call, which collects the logs.
     #: The number of functions that have begun.
     _count: int = 0
     #: The depth of nested calls.
@@ -263,7 +263,7 @@ class TransactionRun:
     #: The call's kind, and when it began, for the clocks of all its processes: milliseconds by the deployment's clock,
     #: and by this machine's.
     _began: dict[str, Any] = field(default_factory=dict)
-    _processes: Processes = field(init=False)
+    _processes: Processes = field(init=False)  #: The processes of the functions that run.
 
     def outermost(self, function: Function, runner: Runner) -> str:
         """Runs the function that was called from outside, in the process ``runner``. Returns its result as JSON."""

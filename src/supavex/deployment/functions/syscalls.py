@@ -80,15 +80,23 @@ class Services:
 class Frame:
     """A function that runs in a transaction: its open queries, and what its result depends on."""
 
+    #: The function that runs.
     path: str
+    #: ``query``, ``mutation`` or ``action``.
     kind: str
+    #: The transaction of the outermost call.
     transaction: Transaction
+    #: The user that ``ctx.auth`` gives.
     identity: Identity
+    #: The pushed app that the function is part of.
     app: App
+    #: The services that the deployment gives its functions.
     services: Services
+    #: The component of the function, whose tables it sees.
     component: Component = APP
     #: The scheduled job that runs the function or its caller: its component's id, and its own id.
     job: tuple[int, str] | None = None
+    #: The id of the request that began the transaction.
     request_id: str = ""
     #: The open queries by number.
     queries: dict[int, OpenQuery] = field(default_factory=dict)
@@ -96,6 +104,7 @@ class Frame:
     journal: str | None = None
     #: The end of the page of this run.
     next_journal: str | None = None
+    #: Whether the function asked for the user, so that its result holds for this user only.
     saw_identity: bool = False
     #: Lines for the function's log.
     warnings: list[str] = field(default_factory=list)
