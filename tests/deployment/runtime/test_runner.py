@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from supavex.deployment.runtime import runner as module
-from supavex.deployment.runtime.runner import Modules, Runner, Runners
+from supavex.deployment.runtime.deno import Modules
+from supavex.deployment.runtime.runner import Runner, Runners
 
 MODULES = Modules("a push", [])
 

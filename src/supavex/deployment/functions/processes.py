@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from supavex.deployment.functions.app import Function
-from supavex.deployment.runtime.runner import Modules, Runner, RunnerLost, Runners
+from supavex.deployment.runtime.deno import Modules
+from supavex.deployment.runtime.runner import Runner, RunnerLost, Runners
 
 #: Convex does not count the time of its operations. Here, each also costs time in the function's process. These seconds
 #: are not counted for one operation, up to the second number of operations, because a function may request any number.
@@ -30,7 +31,7 @@ class Leased:
     def __init__(self, runners: Runners, modules: Modules, function: Function | None, held: int = 0) -> None:
         self._runners, self._modules, self._held = runners, modules, held
         self._node = function is not None and function.node
-        self._purpose = None if function is None else (function.key, function.component.id)
+        self._purpose = None if function is None else (function.key, function.kind, function.component.id)
 
     def __enter__(self) -> Runner:
         if self._node:

@@ -40,7 +40,8 @@ from supavex.deployment.functions.processes import Leased, Processes
 from supavex.deployment.functions.references import named
 from supavex.deployment.functions.syscalls import Arguments, Frame, Services, parsed, understood
 from supavex.deployment.functions.turns import Turns
-from supavex.deployment.runtime.runner import AT_ONCE, Modules, Runner, RunnerLost, Runners
+from supavex.deployment.runtime.deno import Modules
+from supavex.deployment.runtime.runner import AT_ONCE, Runner, RunnerLost, Runners
 from supavex.errors import SupavexError
 
 #: The most processor seconds of a query or a mutation, and the most wall-clock and processor seconds of an action, as

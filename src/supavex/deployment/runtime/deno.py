@@ -7,8 +7,9 @@ import resource
 import struct
 import subprocess
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -29,6 +30,23 @@ _SCRIPTS = (
     *("modules.js", "http.js", "run.js", "unchanged.js"),
 )
 _NODE_SCRIPTS = tuple("node.js" if name == "web.js" else name for name in _SCRIPTS if name != "clock.js")
+
+
+@dataclass(frozen=True, slots=True)
+class Modules:
+    """The pushed modules of a process: those of the app or of one component's definition, in the push ``version``.
+
+    ``hosts``: those that actions may fetch from. ``definition``: the definition's path; empty for the app.
+    """
+
+    version: object
+    scripts: Sequence[str] = field(compare=False)
+    hosts: Collection[str] = ()
+    definition: str = ""
+
+    def same_push(self, other: Modules | None) -> bool:
+        """Whether both are of one push, with the same hosts."""
+        return other is not None and (self.version, self.hosts) == (other.version, other.hosts)
 
 
 def script(name: str) -> str:
@@ -66,16 +84,17 @@ def framed(text: str) -> bytes:
 
 
 def start(
-    hosts: Collection[str] = (), *, node: bool = False, heap: int = HEAP_BYTES, cpu_seconds: int | None = None
+    hosts: Collection[str] = (), *, node: bool = False, heap: int | None = None, cpu_seconds: int | None = None
 ) -> tuple[subprocess.Popen[bytes], int]:
     """A process that reads frames (``main.js``), and a descriptor whose closing kills the process.
 
     ``hosts``: the hosts that it may connect to; ``*`` is any. ``node``: for files with ``"use node"``. ``heap``: bytes
-    of V8's heap. ``cpu_seconds``: the limit of processor time, if the system enforces one.
+    of V8's heap, if not those of a function. ``cpu_seconds``: the limit of processor time, if the system enforces one.
     """
     path = binary()
     ends, lives = os.pipe()
     allowed = [] if not hosts else ["--allow-net" if "*" in hosts else f"--allow-net={','.join(sorted(hosts))}"]
+    heap = heap or (NODE_HEAP_BYTES if node else HEAP_BYTES)
     megabytes = (heap + _OWN_HEAP_BYTES) >> 20
     process = subprocess.Popen(
         [

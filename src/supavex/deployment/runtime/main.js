@@ -26,8 +26,8 @@ const head = new Uint8Array(view.buffer);
 const TOKEN = 32;
 
 // Frames: four bytes of length, then a kind, the run's token, and a text. Received: `R` and a script of this folder,
-// `L` and a module, `S` and a step, `A` and modules to analyse, `C` for the end of a run. Sent: `+` and an answer,
-// `-` and the reason for a missing one.
+// `L` and a module, `S` and a step, `F` and the first step of a run that the prepared modules are not for, `A` and modules
+// to analyse, `C` for the end of a run. Sent: `+` and an answer, `-` and the reason for a missing one.
 
 let token = ""; // The run's token: messages without it are not the run's.
 const received = () => {
@@ -115,7 +115,9 @@ const handle = (kind, text) => {
   } else if (kind === "A") analyze(text);
   else {
     token = sliced(text, 0, TOKEN);
-    if (kind === "S") {
+    // Before the run's step is read: nothing of what the prepared modules have changed may see it.
+    if (kind === "F" && own.forget() !== "") send("-", "changed");
+    else if (kind === "S" || kind === "F") {
       own.step(parse(sliced(text, TOKEN)));
       schedule();
     } else cleaning = true; // until no work is left: see own.idle
@@ -141,14 +143,13 @@ own.answer = (text) => {
 };
 own.wake = schedule;
 // Called when Deno has no work left. Returns whether that was expected. A run's leftovers must not reach the modules that
-// are prepared for the next one, and preparing must leave nothing either.
+// are prepared for the next one. What preparing leaves is that run's: it is tested after it, or before any other one.
 own.idle = () => {
   if (!cleaning) {
     setImmediate(turn, true);
     return;
   }
-  if (preparing) own.endPreparing();
-  const left = own.clean();
+  const left = preparing && own.endPreparing() ? "" : own.clean();
   preparing = !preparing && left === "" && own.prepare();
   if (preparing) return;
   cleaning = false;

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from supavex.convex.json_bounds import parse_bounded
 from supavex.convex.values import InvalidValue, from_internal_json, value_problem
+
+#: A run for which all of these are as they were for the last one uses the modules that its process has prepared.
+_CONDITIONS = ("path", "kind", "environment", "imported", "component", "componentArgs")
+
+
+def conditions_of(request: Mapping[str, Any]) -> list[Any]:
+    """What the evaluation of a run's modules depends on. ``request``: the description of its function."""
+    return [request.get(name) for name in _CONDITIONS]
 
 
 def is_message(message: Any) -> bool:

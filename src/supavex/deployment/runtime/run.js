@@ -27,7 +27,10 @@
     if (text.length > MAX_TEXT) throw new Error(`${what} too large (limit: 16 MiB)`);
     return text;
   };
-  web.target = () => (stack.at(-1) ?? preparing)?.target ?? new EventTarget();
+  web.target = () => {
+    const frame = stack.at(-1) ?? preparing ?? {};
+    return (frame.target ??= new EventTarget());
+  };
   const calls = new Map();
   const asides = []; // see below: what functions have made of the global object that wait for others
   let lastCall = 0;
@@ -87,7 +90,7 @@
       this.queue = [];
       this.outcome = null;
       this.response = null;
-      this.target = new EventTarget(); // what listens at the global object
+      this.target = null; // what listens at the global object, where anything does
       this.ask = (operation, text) => ask(this, operation, text);
     }
     #ready() {
@@ -123,6 +126,7 @@
     }
     jsSyscall(operation, argument) {
       this.#ready();
+      own.reads(); // The results are of the web's classes.
       if (operation === "storage/storeBlob") return stored(this, argument);
       if (operation === "storage/getBlob") return loaded(this, argument);
       if (operation === "requestFromConvexJson") return own.requestOf(this.ask, argument.convexJson);
@@ -326,11 +330,10 @@
   };
 
   // The modules of the function that ran last, evaluated for its next run while nobody waits. They see what they would
-  // see then; where that can't be said, they are evaluated when it begins.
+  // see then. The host says so if the next run is another one; see `own.forget`.
   let last = null;
   let prepared = null;
-  const conditions = ({ path, kind, environment, imported, component, componentArgs }) =>
-    stringify([path, kind, environment, imported, component, componentArgs]);
+  let untested = false; // what preparing has left
   own.prepare = () => {
     prepared = null;
     if (last === null || last.kind === "action" || own.node !== null) return false;
@@ -338,22 +341,29 @@
     own.beginClock(last.imported.now);
     own.beginLines();
     preparing = new Frame(0); // it imports for ever, and so refuses what is asked of it
-    const made = { ...placed(preparing), conditions: conditions(last), done: false };
+    const made = { ...placed(preparing), done: false };
     preparing.environment = last.environment;
     preparing.Convex = made.Convex;
     prepared = made;
     imported(made.load, last.path, last.imported).then(() => void (made.done = true), () => {});
     return true;
   };
+  // Returns whether there are modules for the next run.
   own.endPreparing = () => {
     preparing = null;
     web.end();
     if (prepared?.done !== true || own.hasLines() || own.hasEntries() || web.pending > 0) prepared = null;
+    return (untested = prepared !== null);
+  };
+  own.forget = () => {
+    const before = untested;
+    [prepared, untested] = [null, false];
+    return before ? own.clean() : "";
   };
   const instancesOf = (frame, request) => {
     const found = prepared;
-    prepared = null;
-    if (!request.outermost || found === null || found.conditions !== conditions(request)) return placed(frame);
+    if (!request.outermost || found === null) return placed(frame);
+    [prepared, untested] = [null, false];
     frame.target = found.place.frame.target; // where its modules have begun to listen
     found.place.frame = frame;
     return found;
@@ -394,10 +404,11 @@
     const frame = new Frame(id);
     if (request.outermost) {
       ({ kind } = request);
-      const { path, environment, imported, component, componentArgs } = request;
-      last = request.http === undefined ? { path, kind, environment, imported, component, componentArgs } : null;
+      const { path, environment, imported } = request;
+      last = request.http === undefined ? { path, kind, environment, imported } : null;
       namespace = { tables: request.tables, numbers: new Set(Object.values(request.tables)) };
       own.setEnvironment?.(environment);
+      if (kind === "action") own.reads(); // Requests, timers and the network are reached in other ways, too.
       web.begin(request.outermostKind, kind === "action" ? null : request.now);
       own.beginClock(request.imported.now, request.real);
       own.seed(request.seed);

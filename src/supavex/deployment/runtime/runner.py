@@ -16,15 +16,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from supavex.convex.json_bounds import parse_strict
-from supavex.deployment.runtime.deno import HEAP_BYTES, LENGTH, NODE_HEAP_BYTES, own_scripts, resident, start
-from supavex.deployment.runtime.messages import is_message
+from supavex.deployment.runtime.deno import LENGTH, Modules, own_scripts, resident, start
+from supavex.deployment.runtime.messages import conditions_of, is_message
 
 #: The most memory of a process: its own, and a function's heap and buffers as in Convex.
 MEMORY_BYTES, NODE_MEMORY_BYTES = 320 << 20, 1 << 30
@@ -58,21 +57,8 @@ class RunnerLost(Exception):
         return str(self.args[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Modules:
-    """The pushed modules of a process: those of the app or of one component's definition, in the push ``version``.
-
-    ``hosts``: those that actions may fetch from. ``definition``: the definition's path; empty for the app.
-    """
-
-    version: object
-    scripts: Sequence[str] = field(compare=False)
-    hosts: Collection[str] = ()
-    definition: str = ""
-
-    def same_push(self, other: Modules | None) -> bool:
-        """Whether both are of one push, with the same hosts."""
-        return other is not None and (self.version, self.hosts) == (other.version, other.hosts)
+class _Unfit(Exception):
+    """The modules that the process has prepared changed it, and the run is one of other modules."""
 
 
 class Runner:
@@ -82,23 +68,27 @@ class Runner:
     """
 
     def __init__(self, modules: Modules, *, node: bool = False) -> None:
-        self._node = node
-        self._process, self._lives = start(modules.hosts, node=node, heap=NODE_HEAP_BYTES if node else HEAP_BYTES)
-        self.modules = modules
-        self._loaded = False
-        self.broken = False
+        self._node, self.modules = node, modules
         #: What it ran last.
         self.purpose: object = None
         self._token = b""
         self._began = 0.0
-        self._finishing = False
-        self._input = bytearray()
+        #: The first instructions of the run; None before them.
+        self._first: list[Any] | None = None
         self._sending = threading.Lock()
+        self._start()
+
+    def _start(self) -> None:
+        self._process, self._lives = start(self.modules.hosts, node=self._node)
+        self._loaded = self.broken = self._finishing = False
+        self._conditions: list[Any] | None = None
+        self._input = bytearray()
 
     def begin(self) -> None:
         """Begins a run: its processor time is counted from here, and it gets a secret token."""
         self._began = self.cpu_seconds()
         self._token = secrets.token_hex(16).encode()
+        self._first = None
 
     def run_cpu_seconds(self) -> float:
         """The processor time of the run so far."""
@@ -112,11 +102,21 @@ class Runner:
     def tell(self, instructions: list[Any]) -> None:
         """Sends ``instructions``. Thread-safe."""
         self.ready()
-        self._send(b"S" + self._token + json.dumps(instructions).encode())
+        kind = b"S"
+        if self._first is None:
+            self._first, conditions = instructions, conditions_of(instructions[0][2])
+            kind, self._conditions = b"S" if conditions == self._conditions else b"F", conditions
+        self._send(kind + self._token + json.dumps(instructions).encode())
 
     def told(self, seconds: float, waits: Callable[[], None] | None = None) -> list[Any]:
         """The next requests or results of the functions. ``waits`` is called at intervals, and may raise."""
-        answer = self._receive(seconds, waits)
+        try:
+            answer = self._receive(seconds, waits)
+        except _Unfit:
+            self._start()
+            first, self._first = self._first or [], None
+            self.tell(first)
+            answer = self._receive(seconds, waits)
         try:
             messages: list[Any] = parse_strict(answer)
             if type(messages) is list and all(map(is_message, messages)):
@@ -227,6 +227,8 @@ class Runner:
         head = b"+" + self._token
         if not message.startswith(head):
             self.kill()
+            if message == b"-" + self._token + b"changed":
+                raise _Unfit
             raise RunnerLost("crash")
         return message[len(head) :]
 
@@ -257,8 +259,7 @@ class Runner:
 
     def _readable(self, seconds: float = _LOOK_SECONDS) -> bool:
         assert self._process.stdout is not None
-        found, _, _ = select.select([self._process.stdout], [], [], seconds)
-        return bool(found)
+        return bool(select.select([self._process.stdout], [], [], seconds)[0])
 
     def _lost(self) -> RunnerLost:
         """Ends an unresponsive process. Returns the reason."""

@@ -1,7 +1,7 @@
 // Tests whether a run has left everything unchanged.
 (own) => {
   "use strict";
-  const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf, isExtensible } = Reflect;
+  const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf, isExtensible, defineProperty } = Reflect;
   // Names and symbols are listed separately, because V8 takes three times as long for all keys at once.
   const { freeze, is, getOwnPropertyNames: namesOf, getOwnPropertySymbols: symbolsOf } = Object;
 
@@ -16,20 +16,59 @@
   const streamed = new ReadableStream().values();
   const frozen = new Set([segments, segments[Symbol.iterator](), new Headers().keys(), new FormData().keys(),
     new URLSearchParams().keys(), streamed].map((value) => getPrototypeOf(value)));
-  let kept = [];
+
+  // What a query or a mutation reaches only by reading one of these globals is tested only after one was read. Each of
+  // them becomes an accessor, as some of Deno's globals are. Nothing that is reachable otherwise may return an instance of
+  // their classes, except where it calls `own.reads`.
+  const RARE = `AbortController AbortSignal Blob ByteLengthQueuingStrategy CompressionStream CountQueuingStrategy Crypto
+    CryptoKey CustomEvent DOMException DecompressionStream ErrorEvent Event EventTarget File FormData Headers
+    ReadableByteStreamController ReadableStream ReadableStreamBYOBReader ReadableStreamBYOBRequest
+    ReadableStreamDefaultController ReadableStreamDefaultReader Request Response SubtleCrypto TextDecoder
+    TextDecoderStream TextEncoder TextEncoderStream TransformStream TransformStreamDefaultController URL URLPattern
+    URLSearchParams WritableStream WritableStreamDefaultController WritableStreamDefaultWriter atob btoa crypto
+    structuredClone addEventListener removeEventListener dispatchEvent fetch setTimeout setInterval clearTimeout
+    clearInterval performance Performance PerformanceEntry PerformanceMark PerformanceMeasure AsyncLocalStorage
+    AsyncResource Intl WebAssembly`.split(/\s+/);
+  let read = false;
+  own.reads = () => void (read = true);
+  const watched = (name) => {
+    const value = globalThis[name];
+    const { enumerable } = getOwnPropertyDescriptor(globalThis, name);
+    const property = {
+      get [name]() {
+        read = true;
+        return value;
+      },
+      set [name](value) {
+        defineProperty(globalThis, name, { value, writable: true, enumerable, configurable: true });
+      },
+    };
+    const { get, set } = getOwnPropertyDescriptor(property, name);
+    defineProperty(globalThis, name, { get, set, enumerable, configurable: true });
+    return value;
+  };
+
+  let kept = []; // reachable without a read of a rare global
+  let rare = []; // all the rest
   own.keep = () => {
-    kept = [];
+    // Not for Node: such a process runs only one action, and it reads all of Node's globals.
+    const watchable = own.node === null ? RARE.map(watched) : [];
     own.keepGlobals();
-    const queue = [globalThis, ...hidden, ...frozen];
-    const seen = new Set(queue);
+    const seen = new Set();
+    // Deno makes some classes at their first use, in a getter. Reading some of Node's globals never ends.
+    const globals = own.node === null ? ownKeys(globalThis).filter((key) => !RARE.includes(key)).map((key) => globalThis[key]) : [];
+    kept = reached([globalThis, ...hidden, ...globals], seen);
+    rare = reached([...watchable, ...frozen], seen);
+    read = own.node !== null;
+  };
+  const reached = (roots, seen) => {
+    const [queue, records] = [[], []];
     const reach = (value) => {
       if ((typeof value !== "object" && typeof value !== "function") || value === null || seen.has(value)) return;
       seen.add(value);
       queue.push(value);
     };
-    // Deno makes some classes at their first use, in a getter.
-    // Not for Node: reading some of its globals never ends, and such a process runs only one action.
-    if (own.node === null) for (const key of ownKeys(globalThis)) reach(globalThis[key]);
+    roots.forEach(reach);
     for (const object of queue) {
       const [names, values, accessors, getters, setters] = [[], [], [], [], []];
       for (const key of ownKeys(object)) {
@@ -54,8 +93,9 @@
         continue;
       }
       const extensible = isExtensible(object);
-      kept.push({ object, prototype, extensible, names, values, accessors, getters, setters });
+      records.push({ object, prototype, extensible, names, values, accessors, getters, setters });
     }
+    return records;
   };
   const unchanged = ({ object, prototype, extensible, names, values, accessors, getters, setters }) => {
     if (getPrototypeOf(object) !== prototype || isExtensible(object) !== extensible) return false;
@@ -73,6 +113,8 @@
   };
   own.clean = () => {
     for (let i = 0; i < kept.length; i++) if (!unchanged(kept[i])) return "changed";
+    if (read) for (let i = 0; i < rare.length; i++) if (!unchanged(rare[i])) return "changed";
+    read = own.node !== null;
     own.clear();
     own.outbox.length = 0;
     /(?:)/.test(""); // Otherwise the next run would see the last match.

@@ -27,7 +27,7 @@
 
   // The state of one run. `kind`: the kind of the function that was called from outside; "" if none runs.
   // `analyzing`: whether modules are evaluated for their analysis.
-  const run = { kind: "", importing: false, analyzing: false, clock: 0, ended: new AbortController(), timers: new Map(), lastTimer: 0 };
+  const run = { kind: "", importing: false, analyzing: false, clock: 0, ended: null, timers: new Map(), lastTimer: 0 };
   own.web = run;
 
   const HELP = "Please consider using an action. See https://docs.convex.dev/functions/actions for more details.";
@@ -72,6 +72,7 @@
     onlyInActions("fetch()");
     const request = new Request(input, init);
     if (!/^https?:/.test(request.url)) throw new TypeError(`fetch failed: ${request.url.slice(0, 200)} is no http address`);
+    run.ended ??= new AbortController();
     const signal = AbortSignal.any([request.signal, run.ended.signal]);
     try {
       return await fetch(request, { signal });
@@ -83,13 +84,13 @@
 
   run.begin = (kind, clock) => {
     Object.assign(run, { kind, clock, importing: false });
-    run.ended = new AbortController();
+    run.ended = null;
     run.timers = new Map();
   };
   run.end = () => {
     run.kind = "";
     for (const id of [...run.timers.keys()]) clear(id);
-    run.ended.abort();
+    run.ended?.abort();
   };
 
   // Cryptography is Deno's, except while modules are evaluated. Convex's answers synchronously, so a function does not end
@@ -179,6 +180,13 @@
 
   // Everything else is removed, because every function can reach the rest.
   own.listen(addGlobalListener);
+  // Deno keeps who listens to its own events at the global object, where a function could add itself.
+  const fixed = (value) => {
+    if (typeof value !== "object" || value === null) return;
+    Object.values(value).forEach(fixed);
+    Object.freeze(value);
+  };
+  for (const symbol of Object.getOwnPropertySymbols(globalThis)) fixed(globalThis[symbol]);
   const mine = ["setTimeout", "setInterval", "clearTimeout", "clearInterval", "fetch"];
   for (const name of Object.getOwnPropertyNames(globalThis)) {
     if (!kept.has(name) && !mine.includes(name)) delete globalThis[name];
