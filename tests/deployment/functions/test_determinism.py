@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -66,26 +67,30 @@ def test_nothing_that_a_call_leaves_reaches_the_modules_that_are_prepared(app: A
         assert app.run("quiet:registered") == {"of": "the module"}
 
 
-def test_nothing_that_a_call_changes_reaches_another_call(app: App):
-    assert not any(app.run("left:found"))
-    for how in app.run("left:ways"):
-        for _ in range(2):
-            app.outcome("left:leaves", {"how": how})
-            assert not any(app.run("left:found")), how
-    for _ in range(3):
-        app.run("odd:leaves")
-        assert not any(app.run("left:found")), "by a class that the modules hold since they were prepared"
-
-
-def test_what_the_evaluation_of_prepared_modules_changes_reaches_no_other_modules(app: App):
+@pytest.fixture
+def alone(app: App) -> Iterator[App]:
+    """The app with one process for all of its calls, as long as none has changed it."""
     runners = Runners()
-    try:
-        app.functions._runners = runners  # One process for both.
-        for _ in range(12):
-            app.run("odd:called")
-            assert not any(app.run("left:found"))
-    finally:
-        runners.close()
+    app.functions._runners = runners
+    yield app
+    runners.close()
+
+
+def test_nothing_that_a_call_changes_reaches_another_call(alone: App):
+    assert not any(alone.run("left:found"))
+    for how in alone.run("left:ways"):
+        for _ in range(2):
+            alone.outcome("left:leaves", {"how": how})
+            assert not any(alone.run("left:found")), how
+    for _ in range(3):
+        alone.run("odd:leaves")
+        assert not any(alone.run("left:found")), "by a class that the modules hold since they were prepared"
+
+
+def test_what_the_evaluation_of_prepared_modules_changes_reaches_no_other_modules(alone: App):
+    for _ in range(12):
+        alone.run("odd:called")
+        assert not any(alone.run("left:found"))
 
 
 def test_of_many_calls_in_turn_one_process_makes_itself_ready_while_another_runs(

@@ -26,7 +26,7 @@
     ReadableStreamDefaultController ReadableStreamDefaultReader Request Response SubtleCrypto TextDecoder
     TextDecoderStream TextEncoder TextEncoderStream TransformStream TransformStreamDefaultController URL URLPattern
     URLSearchParams WritableStream WritableStreamDefaultController WritableStreamDefaultWriter atob btoa crypto
-    structuredClone addEventListener removeEventListener dispatchEvent fetch setTimeout setInterval clearTimeout
+    structuredClone fetch setTimeout setInterval clearTimeout
     clearInterval performance Performance PerformanceEntry PerformanceMark PerformanceMeasure AsyncLocalStorage
     AsyncResource Intl WebAssembly`.split(/\s+/);
   let read = false;
