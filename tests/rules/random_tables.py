@@ -96,7 +96,7 @@ END $$;
 CREATE FUNCTION posts_d() RETURNS SETOF uuid LANGUAGE sql STABLE {rights} AS
   $$ SELECT m.team_id FROM members m WHERE m.user_id = auth.uid() AND m.role IS DISTINCT FROM '{role}' $$;
 CREATE FUNCTION posts_e() RETURNS uuid LANGUAGE sql STABLE {rights} AS
-  $$ SELECT m.team_id FROM members m WHERE m.user_id = auth.uid() ORDER BY m.role LIMIT 1 $$;
+  $$ SELECT m.team_id FROM members m WHERE m.user_id = auth.uid() ORDER BY m.number LIMIT 1 $$;
 """
 _SHARED = """
 CREATE FUNCTION n_of(n int, t text) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce(n, length(t)) $$;
@@ -310,7 +310,7 @@ class Maker:
             sql.append(
                 f"INSERT INTO members (team_id, user_id, role) VALUES ('{team}', '{user}', {self.one(*_COLUMNS['kind'][1:])});"
             )
-        sql.append("ALTER TABLE members ADD created timestamptz DEFAULT now();" + _SHARED)
+        sql.append("ALTER TABLE members ADD created timestamptz DEFAULT now(), ADD number serial;" + _SHARED)
         own = self.chance.random() < 0.5
         sql.append(MEMBERS if own else "CREATE POLICY m ON members FOR SELECT USING (true);")
         return "".join(sql), {f"posts{number}": self.table() for number in range(tables)}

@@ -184,16 +184,22 @@ PERFORMED = {
     "PERFORM logged(auth.uid(), 'role', jsonb_build_object(x, 1));": False,
     "PERFORM logged(x::uuid, 'role', NULL);": False,
     "PERFORM divided('role');": False,
+    "PERFORM barred();": False,
+    "PERFORM barred(); -- of its owner": True,
 }
 
 
 def test_a_function_performed_for_its_notices_is_left_out(server: servers.Server) -> None:
     sql = """CREATE FUNCTION logged(who uuid, kind text, data jsonb) RETURNS void LANGUAGE plpgsql AS
       $$ BEGIN RAISE NOTICE '% % %', who, kind, data; EXCEPTION WHEN OTHERS THEN NULL; END $$;
-    CREATE FUNCTION divided(kind text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '%', 1 / 0; END $$;"""
+    CREATE FUNCTION divided(kind text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '%', 1 / 0; END $$;
+    CREATE FUNCTION barred() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RETURN; END $$;
+    REVOKE EXECUTE ON FUNCTION barred() FROM PUBLIC, anon;"""
     for number, call in enumerate(PERFORMED):
-        sql += f"""CREATE FUNCTION logs{number}(x text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
-          DECLARE v uuid := auth.uid(); w text[]; BEGIN {call} RETURN v IS NOT NULL; END $$;"""
+        rights = "SECURITY DEFINER" if "owner" in call else ""
+        sql += f"""CREATE FUNCTION logs{number}(x text) RETURNS boolean LANGUAGE plpgsql STABLE {rights} AS $$
+          DECLARE v uuid := auth.uid(); w text[]; BEGIN {call}
+          RETURN v IS NOT NULL; END $$;"""
         text = NUMBERS + SMALL + f"CREATE POLICY p ON notes USING (logs{number}('x'));"
         sql += text.replace("notes", f"notes{number}")
     made, findings = _found(server, sql, {})

@@ -217,7 +217,9 @@ class _Reader:
         if call is not None and type(call).__name__ == "FuncCall" and not node.fromClause:
             names = [part.sval for part in call.funcname]
             called = self.scope.source.functions(names[-2] if len(names) > 1 else "", names[-1])
-            if len(called) == 1 and _does_nothing(called[0]) and self._never_fail(call.args or (), called[0]):
+            # The owner of a SECURITY DEFINER function may call what it calls.
+            allowed = len(called) == 1 and not (called[0].denied and self.scope.secured)
+            if allowed and _does_nothing(called[0]) and self._never_fail(call.args or (), called[0]):
                 return []
         raise Untranslatable("PERFORM is translated only for a function that does nothing but RAISE NOTICE")
 
@@ -300,7 +302,7 @@ def _does_nothing(function: catalog.Function) -> bool:
     """Whether a call has no effect and cannot fail: the body only gives notices of parameters, or returns."""
     from pglast.parser import ParseError, parse_plpgsql_json
 
-    if function.returns != "void" or function.denied or function.language != "plpgsql":
+    if function.returns != "void" or function.language != "plpgsql":
         return False
     try:
         parsed = json.loads(parse_plpgsql_json(function.definition))[0]["PLpgSQL_function"]
@@ -313,6 +315,9 @@ def _does_nothing(function: catalog.Function) -> bool:
 
 def _is_idle(node: Any, names: set[str]) -> bool:
     ((name, content),) = node.items()
+    if name == "PLpgSQL_stmt_block":
+        # Its handlers never run: nothing in it fails.
+        return all(_is_idle(one, names) for one in content.get("body", []))
     if name == "PLpgSQL_stmt_raise":
         shown = {one["PLpgSQL_expr"]["query"].strip() for one in content.get("params", ())}
         return content.get("elog_level", _ERROR_LEVEL) < _ERROR_LEVEL and "options" not in content and shown <= names
