@@ -54,6 +54,8 @@ CALLED = {
 QUICK_EXAMPLES = 10
 #: How many times more examples the profile ``explore`` tries than every run does.
 EXPLORE_FACTOR = 100
+#: How often a server under load is killed in every run, and in the profile ``explore``.
+KILLS, EXPLORE_KILLS = 3, 20
 LEFT_OUT = pytest.StashKey[Counter[tuple[str, str]]]()
 
 
@@ -69,7 +71,8 @@ def patience() -> Iterator[None]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     words = f"leave out what needs {'; '.join(NEEDS.values())}. {QUICK_EXAMPLES} examples of each property."
     parser.addoption("--quick", action="store_true", help=words)
-    parser.addoption("--kills", type=int, default=3, help="how often the server that is killed under load is killed")
+    words = f"how often the server that is killed under load is killed: {KILLS}; {EXPLORE_KILLS} in the profile explore"
+    parser.addoption("--kills", type=int, help=words)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -84,6 +87,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     left, kept = config.stash[LEFT_OUT], list[pytest.Item]()
+    if config.option.kills is None:
+        config.option.kills = EXPLORE_KILLS if settings.get_current_profile_name() == "explore" else KILLS
     for item in items:
         for need in needs_of(item):
             item.add_marker(need)

@@ -279,3 +279,15 @@ def storing(seen: Seen) -> None:
     assert seen.ask("GET", f"/api/storage/{name}", route="/api/storage/{name}") == b"contents"
     (row,) = seen.call("_system/cli/tableData", {"table": "_storage"})["page"]
     assert (row["_id"], row["contentType"], row["size"]) == (kept, "text/plain", 8)
+
+
+def test_the_table_of_public_apps_adds_up():
+    """The last row is the sum of those above it, and each call of a row is answered, refused, offline or failed."""
+    text = TEXT.partition("\n## Public apps\n")[2].partition("| sum |")
+    found = re.findall(r"^\| get-convex/[^|]+((?:\| \d+ )+)\|$", text[0], re.MULTILINE)
+    rows = [list(map(int, re.findall(r"\d+", numbers))) for numbers in found]
+    total = list(map(int, re.findall(r"\d+", text[2].partition("\n")[0])))
+    assert len(rows) == 16
+    assert total == [sum(column) for column in zip(*rows, strict=True)]
+    for apps, pushed, functions, called, *outcomes in [*rows, total]:
+        assert pushed <= apps and called <= functions and called == sum(outcomes)

@@ -2,7 +2,7 @@
 
 The app calls a component in each mutation, which has tables, scheduled functions and a cron job of its own.
 
-``--kills 20`` kills it twenty times.
+``--kills 20`` kills it twenty times, as the profile ``explore`` does.
 """
 
 from __future__ import annotations
