@@ -78,10 +78,9 @@ class Comparison:
                 self.findings.not_tried[f"{table.name}: the trigger {trigger.name} was off while writes were tried"] = (
                     None
                 )
-        for planned in table.fields:
-            if made_by_postgres(planned):
-                said = f"{table.name}: what {planned.name} holds after a write, for PostgreSQL makes it itself"
-                self.findings.not_tried[said] = None
+        for made in filter(made_by_postgres, table.fields):
+            said = f"{table.name}: what {made.name} holds after a write, for PostgreSQL makes it itself"
+            self.findings.not_tried[said] = None
         count = self.convex.deployment.count(name)
         if count > WHOLE:
             self.findings.sampled[table.name] = (count, WHOLE)
@@ -288,7 +287,8 @@ class Comparison:
         if allowed and right.code == "policy" and attempt.command == "insert" and self._reads_key(name):
             self.findings.not_tried[f"{table.name}: insert: a policy reads the key that Convex chooses"] = None
             return
-        if left.taken and not right.taken and any(self._some_columns(user, table, one) for one in sorted(needed)):
+        refuses = not right.taken and allowed and (left.taken or right.code == "policy")
+        if refuses and any(self._some_columns(user, table, one) for one in sorted(needed)):
             return
         if attempt.command == "update" and not attempt.fields:
             whole = self.convex.attempt(user, "replace", name, attempt.id, {}, [])
