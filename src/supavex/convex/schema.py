@@ -62,7 +62,9 @@ class SearchIndex:
 class VectorIndex:
     """A vector index over one field of float64 arrays."""
 
+    #: The index's name, unique in its table.
     name: str
+    #: The field that holds the vectors.
     vector_field: str
     #: The number of elements of each array.
     dimensions: int
@@ -125,13 +127,17 @@ class Table(Protocol):
 class TableDefinition:
     """The definition behind a :class:`Table`: the validator of its documents and its indexes."""
 
+    #: The validator of a document, without ``_id`` and ``_creationTime``.
     document: Validator
     #: The line above the table in schema.ts.
     comment: str = ""
     #: The line of schema.py that defines the table.
     place: Place | None = field(default=None, compare=False)
+    #: The database indexes.
     indexes: list[Index] = field(default_factory=list)
+    #: The text search indexes.
     search_indexes: list[SearchIndex] = field(default_factory=list)
+    #: The vector indexes.
     vector_indexes: list[VectorIndex] = field(default_factory=list)
     #: Groups of fields, each unique in the table.
     uniques: list[tuple[str, ...]] = field(default_factory=list)

@@ -14,9 +14,11 @@ from supavex.convex.schema import Index, Schema, SearchIndex, TableDefinition, V
 class SchemaChange:
     """The difference between two schemas. Indexes are named ``table.index``; each list is sorted."""
 
+    #: The tables of the new schema only.
     new_tables: tuple[str, ...]
     #: Tables whose validator of documents differs.
     changed_tables: tuple[str, ...]
+    #: The tables of the old schema only. Their documents stay.
     removed_tables: tuple[str, ...]
     #: New indexes, and changed ones.
     new_indexes: tuple[str, ...]

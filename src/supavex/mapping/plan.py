@@ -99,13 +99,17 @@ class FieldPlan:
     field takes null, or rejects the row.
     """
 
+    #: The field's name.
     name: str
+    #: The field's validator, without ``v.optional``.
     validator: Validator
+    #: Whether the field may be left out.
     optional: bool
     #: SQL over the source row, from which ``value`` is made.
     source: str
     #: The kind of value.
     value: Column | SqlExpression | KeyText | IdFile | Reference | LargeValues
+    #: The conversion of the source's value.
     conversion: Conversion
     #: The PostgreSQL type that the conversion takes.
     type: Type
@@ -113,6 +117,7 @@ class FieldPlan:
     place: str
     #: The column that ``source`` reads, directly or in an expression; None if there are several or none.
     column: Column | None = None
+    #: The value in place of NULL; ``MISSING``: none.
     fill: Value = MISSING
     #: Whether NULL rejects the row.
     null_is_rejected: bool = False
@@ -172,6 +177,7 @@ class CreationTime:
 class TablePlan:
     """The plan of one source table. It is filled while the plan is made, and only read afterwards."""
 
+    #: The PostgreSQL table.
     source: Table
     #: Whether the table moves, exists in Convex, is skipped, or has no target.
     status: Status
@@ -179,9 +185,13 @@ class TablePlan:
     rule: TableRule
     #: The Convex table's name; empty without a target.
     target: str = ""
+    #: The Convex table's definition; None if the table does not move.
     definition: TableDefinition | None = None
+    #: The columns that identify a row; None if nothing does.
     key: Key | None = None
+    #: The source of ``_creationTime``.
     creation: CreationTime = CreationTime()
+    #: The fields, in the order of the definition.
     fields: list[FieldPlan] = field(default_factory=list)
     #: The reasons for which columns are skipped.
     skipped: dict[str, str] = field(default_factory=dict)

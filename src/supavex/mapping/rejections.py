@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A code of rejected rows, with its reason, an example and the ways to mend it."""
+    """A code of rejected rows, with its reason, an example and the ways to fix it."""
 
     #: The code in reports and in rejects.jsonl, such as ``InexactNumber``.
     code: str

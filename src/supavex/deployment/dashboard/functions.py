@@ -30,11 +30,17 @@ class FunctionRow:
 class CronRow:
     """A cron job: its function and schedule, its next run and its last run. Times are ISO 8601, UTC."""
 
+    #: The job's name in crons.ts.
     name: str
+    #: The function that it calls.
     path: str
+    #: The function's arguments as JSON.
     arguments: str
+    #: The schedule in words or as a cron expression.
     schedule: str
+    #: When the job runs next.
     next: str
+    #: When the job ran last; None: not yet.
     last: str | None
     #: ``success`` or ``err`` of the last run; None if there was none.
     status: str | None

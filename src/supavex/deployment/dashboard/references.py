@@ -47,10 +47,13 @@ class Reference:
 class Referring:
     """The documents of ``table`` with an id in ``field``."""
 
+    #: The table of the documents.
     table: str
+    #: The field that holds the id.
     field: str
     #: The index that found them; None: a scan.
     index: str | None
+    #: For each of the first documents: its id, and a text that describes it.
     documents: list[tuple[str, str]]
     #: Whether there are further ones.
     more: bool

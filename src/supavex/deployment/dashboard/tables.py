@@ -81,15 +81,23 @@ class TablePage:
 
     template: ClassVar[str] = "table.html"
     section: ClassVar[str] = "tables"
+    #: The table's name.
     name: str
+    #: The table's number, the first part of its documents' ids.
     number: int
+    #: The documents of the table.
     count: int
+    #: The indexes that the page may be ordered by.
     indexes: list[StoredIndex]
+    #: The name of the index that gives the order.
     index: str
+    #: ``asc`` or ``desc``.
     order: str
+    #: The most documents on a page.
     limit: int
     #: The filter's field as it was typed; empty without a filter.
     field: str
+    #: The value of the filter, as it was typed.
     text: str
     #: The filter's operator, one of :data:`OPERATORS`.
     operator: str
@@ -99,13 +107,17 @@ class TablePage:
     value: Any
     #: Whether an index found the documents. Otherwise documents were tested one by one.
     through_index: bool
+    #: The documents of the page.
     found: Found
     #: Whether the page begins after earlier documents.
     later: bool
+    #: The fields that have a column on the page.
     columns: list[str]
+    #: The number of fields without a column, because the page would be too wide.
     columns_left_out: int
     #: The fields that a filter can have.
     fields: list[str]
+    #: The name of each table, by its number: links of ids need it.
     names: Mapping[int, str]
 
     @property

@@ -45,6 +45,7 @@ class OpenQuery:
     reject.
     """
 
+    #: The index range or the search to read.
     plan: QueryPlan | SearchPlan
     #: Whether each fetch is larger. For a function without writes, the time of a fetch makes no difference.
     growing: bool = False

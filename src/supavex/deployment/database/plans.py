@@ -27,6 +27,7 @@ _SIGNS = {"Eq": "==", "Gt": ">", "Gte": ">=", "Lt": "<", "Lte": "<="}
 class QueryPlan:
     """The plan of a query: a range of an index, in one direction, with filters and limits."""
 
+    #: The table's name, as the query gave it.
     name: str
     #: None if there is no table of that ``name``. The query is then empty.
     table: StoredTable | None
@@ -36,6 +37,7 @@ class QueryPlan:
     start: bytes
     #: The key after the range; None: no end.
     end: bytes | None
+    #: Whether the range is read from its end.
     descending: bool
     #: Filters, and limits as numbers, in order.
     operators: tuple[Expression | int, ...]

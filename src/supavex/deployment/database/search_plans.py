@@ -25,8 +25,11 @@ from supavex.errors import SupavexError
 class SearchPlan:
     """The plan of a text search."""
 
+    #: The table's name, as the query gave it.
     name: str
+    #: The stored table.
     table: StoredTable
+    #: The search index.
     index: StoredSearch
     #: The words to search for.
     words: tuple[str, ...]
@@ -40,6 +43,7 @@ class SearchPlan:
     start: bytes = b""
     #: The key after the last result, for pages; None: no end.
     end: bytes | None = None
+    #: False, because a search orders its documents by relevance.
     descending: bool = False
 
 

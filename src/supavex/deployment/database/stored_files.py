@@ -29,13 +29,17 @@ _INSERT = f"INTO files (component, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 class StoredFile:
     """A stored file."""
 
+    #: The id of the document in ``_storage``.
     id: str
     #: The uuid in its address.
     name: str
     #: Milliseconds since 1970.
     created: float
+    #: The SHA-256 of the contents, 32 bytes.
     sha256: bytes
+    #: The bytes of the contents.
     size: int
+    #: The media type; None if the upload gave none.
     content_type: str | None
     #: The path of its contents.
     path: Path
@@ -45,13 +49,17 @@ class StoredFile:
 class NewFile:
     """A file that a mutation stores. It exists when the mutation has committed."""
 
+    #: The 16 bytes of the id in ``_storage``.
     internal_id: bytes
     #: The uuid in its address.
     name: str
     #: Milliseconds since 1970.
     created: float
+    #: The contents.
     content: bytes
+    #: The SHA-256 of the contents, 32 bytes.
     sha256: bytes
+    #: The media type; None if the caller gave none.
     content_type: str | None
     #: The id of the component that stores it; 0 for the app.
     component: int

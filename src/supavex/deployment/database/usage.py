@@ -28,16 +28,27 @@ DENSEST = 4.5
 class Limits:
     """The limits of a transaction. The names are those of Convex's ``transactionLimits``, in Python's spelling."""
 
+    #: The most bytes that are read.
     bytes_read: int = MAX_READ_BYTES
+    #: The most documents that are read.
     documents_read: int = MAX_READ_ROWS
+    #: The most ranges of indexes that are read.
     database_queries: int = MAX_READ_INTERVALS
+    #: The most documents that are written.
     documents_written: int = MAX_WRITTEN_ROWS
+    #: The most bytes of documents that are written.
     bytes_written: int = MAX_WRITTEN_BYTES
+    #: The most functions that are scheduled.
     functions_scheduled: int = MAX_SCHEDULED
+    #: The most bytes of the arguments of scheduled functions, in all.
     scheduled_function_args_bytes: int = MAX_SCHEDULED_BYTES
+    #: The most stored files that are written.
     files_written: int = MAX_FILES
+    #: The most bytes of those files.
     file_write_bytes: int = MAX_FILE_BYTES
+    #: The most stored files that are read.
     files_read: int = MAX_FILES
+    #: The most bytes of those files.
     file_read_bytes: int = MAX_FILE_BYTES
 
 
@@ -53,12 +64,15 @@ LIMITS = Limits()
 class Usage:
     """A transaction's use of its limits."""
 
+    #: The limits that the use is compared with.
     limits: Limits = field(default_factory=lambda: LIMITS)
     #: Documents that were read.
     read_rows: int = 0
     #: Bytes that were read, without :attr:`_unweighed`.
     read_bytes: int = 0
+    #: The documents that were written.
     written_rows: int = 0
+    #: The bytes of those documents.
     written_bytes: int = 0
     #: Functions that were scheduled.
     scheduled: int = 0
@@ -66,9 +80,11 @@ class Usage:
     scheduled_bytes: int = 0
     #: Files that were stored.
     files_written: int = 0
+    #: The bytes of the stored files that were written.
     file_write_bytes: int = 0
     #: Files that were read.
     files_read: int = 0
+    #: The bytes of the stored files that were read.
     file_read_bytes: int = 0
     #: Texts that have not been weighed yet, because the limit is not near.
     _unweighed: list[str] = field(default_factory=list)

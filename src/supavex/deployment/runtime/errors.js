@@ -1,4 +1,4 @@
-// What was thrown, and where.
+// Describes thrown errors: the message, the stack, and the data of a ConvexError.
 (own) => {
   "use strict";
   const RealError = globalThis.Error;
@@ -10,18 +10,18 @@
     }
   };
 
-  // Stacks: where each error was made, as V8 has it and not as its text says, for a message may look like a stack.
+  // Stacks come from V8's list of frames and not from the text of `stack`, because a message may look like a stack.
 
-  // As Convex writes a frame: `crates/common/src/errors.rs` of convex-backend. Imported functions are called on nothing
-  // there; see modules.js.
+  // Convex's form of a frame: `crates/common/src/errors.rs` of convex-backend. In Convex, imported functions have no
+  // receiver; see modules.js.
   const placed = (site) => {
     const imported = site.getTypeName() === "__Imports";
     const [type, method] = imported ? [null, null] : [site.getTypeName(), site.getMethodName()];
-    // V8 names functions without a name so, where a script was made of a text; ours are.
+    // V8's name for nameless functions of scripts that are made from texts, as all scripts here are.
     const name = site.isEval() && site.getFunctionName() === "eval" ? null : site.getFunctionName();
     const place = `${site.getScriptNameOrSourceURL()}:${site.getLineNumber()}:${site.getColumnNumber()}`;
     const of = type === null ? "" : `${type}.`;
-    // A function that is called on nothing is written as a method without an object.
+    // A function without a receiver is written as a method without an object.
     let shown;
     if (site.isConstructor()) shown = `new ${name ?? "<anonymous>"}`;
     else if (name === null) shown = `${of}${method ?? "<anonymous>"}`;
@@ -31,7 +31,7 @@
     }
     return `${site.isAsync() ? "async " : ""}${shown} (${place})`;
   };
-  // What files for Node read of a stack: packages look there for Node's own modules.
+  // The stack as files for Node read it. Packages look for Node's own modules in it.
   const NOT_THE_APPS = /^(?:<anonymous>|own:|ext:|file:|\/)/;
   const COMPONENT = /^@[0-9a-f]{12}\//;
   const nodePlaced = (site) => {
@@ -62,7 +62,7 @@
     return [read(() => headOf.call(error), "Error"), ...places].join("\n    at ");
   };
   const placesOf = (error) => {
-    read(() => error.stack); // which makes V8 call the function above, the first time
+    read(() => error.stack); // the first read makes V8 call the function above
     return read(() => stacks.get(error)) ?? [];
   };
   own.placesOf = placesOf;
@@ -98,7 +98,7 @@
     return places.length > 1 && /\(ext:deno_node\//.test(places[places.length - 1]);
   };
 
-  // What nobody has caught, and the end of all that is to be done; `listen` is how the global object is listened to.
+  // Listens for uncaught errors and for the end of all work. `listen` adds a listener to the global object.
   own.listen = (listen) => {
     listen("unhandledrejection", (event) => {
       event.preventDefault();

@@ -1,5 +1,5 @@
-// What functions in files for Node see: all that Deno has of Node, as far as the process may; the deployment's variables
-// as its environment; and nothing of the process's own pipes.
+// The globals of functions in files for Node: Deno's API of Node, within the permissions of the process, and the
+// deployment's variables as the environment. The process's own pipes are hidden.
 (own) => {
   "use strict";
   const { process, fetch, AbortController, AbortSignal, Request } = globalThis;
@@ -15,7 +15,7 @@
   const hidden = { writable: true, configurable: true, enumerable: false };
   const put = (name, value) => Object.defineProperty(globalThis, name, { value, ...hidden });
   own.setEnvironment = (environment) => Object.defineProperty(process, "env", { value: { ...environment }, ...hidden });
-  // A namespace has what its module has exported, whatever becomes of the module's object.
+  // A namespace keeps the module's exports even if the module's object changes later.
   const { load } = own.node;
   own.node.load = async (name) => {
     const found = await load(name);

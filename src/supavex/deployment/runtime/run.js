@@ -1,15 +1,16 @@
-// Runs pushed functions: begins those that the host names, hands on what they ask for, and settles it when it is
-// answered. What goes to the host: [frame, call, operation, arguments], and for some: what their queries have read.
+// Runs pushed functions: begins the functions that the host names, sends their operations to the host, and settles the
+// promises when the host answers. A message to the host is [frame, call, operation, arguments]; when a frame ends, its
+// message also has what the frame's queries have read.
 (own) => {
   "use strict";
   const { stringify, parse } = JSON;
   const { outbox, web, thrown, line } = own;
   const { Blob, EventTarget } = globalThis;
-  let kind = "query"; // of the function that was called from outside
-  // The tables that are visible: their numbers by name. All that runs at the same time here is of one component.
+  let kind = "query"; // the kind of the function that was called from outside
+  // The visible tables: their numbers by name. All functions that run here at the same time belong to one component.
   let namespace = null;
-  let preparing = null; // a frame of nobody's, while modules are evaluated for the next run
-  // No more than Convex has of it: names can be read, and neither listed nor looked for.
+  let preparing = null; // the frame of modules that are evaluated before their function is called; else null
+  // As in Convex, a variable can be read by its name; names can't be listed, and `in` finds none.
   const variable = (target, name) => {
     if (typeof name !== "string") return target[name];
     const environment = (stack.at(-1) ?? preparing)?.environment;
@@ -18,10 +19,10 @@
   };
   if (own.node === null) Object.assign(globalThis, { process: { env: new Proxy({}, { get: variable }) } });
 
-  // What the running function reaches the deployment by: packages look for it here, too.
+  // The running function's door to the deployment. Packages look for it at the global object, too.
   Object.defineProperty(globalThis, "Convex", { get: () => (stack.at(-1) ?? preparing)?.Convex, configurable: true });
 
-  // What is longer than this breaks a limit for certain, and the host need not see it.
+  // In characters. A longer text exceeds a limit of Convex in any case, and is not sent to the host.
   const MAX_TEXT = 48 << 20;
   const bounded = (text, what) => {
     if (text.length > MAX_TEXT) throw new Error(`${what} too large (limit: 16 MiB)`);
@@ -32,9 +33,9 @@
     return (frame.target ??= new EventTarget());
   };
   const calls = new Map();
-  const asides = []; // see below: what functions have made of the global object that wait for others
+  const asides = []; // the changed properties of the global object, one entry for each function that waits; see makeGlobals
   let lastCall = 0;
-  let stack = []; // frames: each is called by the one before it
+  let stack = []; // frames; each was called by the frame before it
   let answered = []; // an action's calls, in the order of their answers
   const ask = (frame, operation, text, query) =>
     new Promise((resolve, reject) => {
@@ -46,7 +47,7 @@
       own.wake();
     });
 
-  // Ids: base32 of the table's number, sixteen bytes and a checksum
+  // Ids are base32 of the table's number, sixteen bytes and a checksum.
 
   const DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
   const tableOf = (text) => {
@@ -72,13 +73,13 @@
     return (low & 255) === bytes.at(-2) && (high & 255) === bytes.at(-1) ? number : null;
   };
 
-  // Frames: one for each function that runs
+  // A frame is a running function.
 
-  // Which operations Convex does together, where they stand one behind the other, and how many at most.
+  // Convex performs adjacent operations of one group together, at most this many at once.
   const TOGETHER = { "1.0/get": 1, next: 1, "1.0/storageGetUrl": 2 };
   const MOST_TOGETHER = 16;
-  // What is asked for only when all before it is answered: it depends on what has been read, or on whether the function
-  // goes on.
+  // Operations that are sent only when all operations before them are answered. Their results depend on what was read,
+  // or on whether the function continues.
   const ALONE = new Set(["1.0/runUdf", "1.0/getTransactionMetrics"]);
 
   class Frame {
@@ -90,7 +91,7 @@
       this.queue = [];
       this.outcome = null;
       this.response = null;
-      this.target = null; // what listens at the global object, where anything does
+      this.target = null; // holds the listeners that the function adds at the global object; null until there is one
       this.ask = (operation, text) => ask(this, operation, text);
     }
     #ready() {
@@ -104,7 +105,7 @@
         this.queries.set(id, { id, query: argument.query, items: [], at: 0, ended: false, end: false });
         return stringify({ queryId: id });
       }
-      if (operation === "1.0/queryCleanup") return "true"; // what it has read is told at the frame's end
+      if (operation === "1.0/queryCleanup") return "true"; // the host learns what the query has read when the frame ends
       if (operation === "1.0/db/normalizeId") {
         const number = namespace.tables[argument.table];
         const given = argument.idString;
@@ -136,15 +137,16 @@
       }
       throw new Error(`Unknown JS syscall: ${operation}`);
     }
-    // What is to be settled next: all of it at once.
+    // The operations that are settled next, all at once.
     batch() {
       const first = this.queue.slice(0, MOST_TOGETHER);
       const group = TOGETHER[first[0].operation];
       const other = group === undefined ? 1 : first.findIndex(({ operation }) => TOGETHER[operation] !== group);
       return other < 0 ? first : first.slice(0, other);
     }
-    // The host answers in the order of the queue. So nothing is sent before it is known whether what stands before it
-    // needs the host: whether a query has a next document here depends on who asks for it first.
+    // The host answers in the order of the queue, so an operation is sent only when it is known whether the operations
+    // before it need the host. Two requests for a query's next document are an example: the first may take the last
+    // document that is here.
     send() {
       const streams = new Set();
       for (const call of this.queue) {
@@ -177,10 +179,10 @@
     if (ALONE.has(operation)) outbox.at(-1).push(frame.read());
   };
 
-  // The answer of a call. Of a query: where the next document is already here.
+  // Takes the host's answer of a call. The answer of a query is its next documents.
   const answer = (id, good, text) => {
     const call = calls.get(id);
-    if (call === undefined) return; // of a run that has ended
+    if (call === undefined) return; // the call's run has ended
     if (good && call.query !== undefined) {
       const { items, ended } = parse(text);
       Object.assign(call.query, { items, ended, at: 0 });
@@ -198,7 +200,7 @@
       call.resolve(more ? `{"value":${query.items[query.at++]},"done":false}` : '{"value":null,"done":true}');
     } else if (answer.good) {
       if (operation === "1.0/insert") {
-        // The first document of a table makes it.
+        // The first insert creates the table.
         const number = tableOf(parse(answer.text)._id);
         const { tables, numbers } = namespace;
         if (!numbers.has(number)) {
@@ -214,8 +216,8 @@
     }
   };
 
-  // Goes on, where no microtask is left. What follows: "again", where something came of it that may go on; "host",
-  // whose turn it is; "loop", where only Deno's event loop brings anything. `idle`: it brings nothing any more.
+  // Advances the run when no microtask is left. Returns who acts next: "again" (this function, after the microtasks),
+  // "host", or "loop" (Deno's event loop). `idle`: the event loop has no work left.
   own.advance = (idle) => {
     const frame = stack.at(-1);
     if (frame === undefined) return "host";
@@ -231,7 +233,7 @@
     for (const call of frame.queue.splice(0)) send(call);
     return idle && calls.size === 0 ? over(frame, "stuck", "") : "loop";
   };
-  // A query or a mutation is over when nothing is left that it has asked for, be that awaited or not.
+  // A query or a mutation ends when all its operations are answered, awaited or not.
   const transacted = (frame, idle) => {
     if (frame.queue.length === 0) {
       if (web.pending > 0) return "loop";
@@ -246,7 +248,7 @@
     frame.queue.splice(0, batch.length);
     const streams = new Set();
     for (const call of batch) {
-      // A query that gives a document to one is not there for another at that moment.
+      // In one batch a query gives a document to one request only. Convex refuses a second one in the same way.
       if (streams.has(call.query)) call.answer = { good: false, text: { message: NO_QUERY } };
       if (call.query !== undefined) streams.add(call.query);
       settle(call);
@@ -263,8 +265,8 @@
   };
   // Whether an action waits for the host, which may answer at any time.
   own.expects = () => kind === "action" && stack.length > 0 && calls.size > 0;
-  // What nobody has caught fails the function that runs. In files for Node its name is what has become of it, as Convex's
-  // executor has it.
+  // An uncaught error fails the running function. In files for Node, the error gets the name of the event
+  // (`unhandledRejection`, `uncaughtException`), as in Convex's executor.
   own.rejected = (reason, event) => {
     const frame = stack.at(-1);
     if (frame === undefined) {
@@ -275,7 +277,7 @@
     frame.outcome = { failed: own.node === null ? failed : { ...failed, name: event, data: null } };
     own.wake();
   };
-  // What an action has not waited for is not done, or nobody knows.
+  // Warns of operations that the action did not await: they may not have run.
   const NAMES = { "1.0/storageStore": "storage.store", "1.0/storageGet": "storage.get" };
   const unawaited = () => {
     const open = [...calls.values()].map(({ operation }) => operation).filter((name) => !name.startsWith("http/"));
@@ -299,7 +301,7 @@
     return found === null ? null : new Blob([own.unbase64(found.blob)], { type: found.contentType ?? "" });
   };
 
-  // While modules are evaluated, time and chance are those of their push, as with Convex.
+  // As in Convex, modules that are evaluated see the time and the random numbers of their push.
   const imported = async (load, path, { now, seed }) => {
     const before = [web.clock, own.seeded(), web.importing];
     web.clock = now;
@@ -313,8 +315,7 @@
     }
   };
 
-  // What reaches the deployment, for the functions of one set of instances: by the frame that runs them, which a set
-  // that is prepared does not have yet.
+  // The operations for one set of instances. They go through `place.frame`, because a prepared set gets its frame later.
   const reaching = (place) => ({
     syscall: (operation, text) => place.frame.syscall(operation, text),
     asyncSyscall: (operation, text) => place.frame.asyncSyscall(operation, text),
@@ -329,18 +330,18 @@
     return { place, Convex, load: own.instances(Convex, mayLoad) };
   };
 
-  // The modules of the function that ran last, evaluated for its next run while nobody waits. They see what they would
-  // see then. The host says so if the next run is another one; see `own.forget`.
+  // The modules of the last function, evaluated in advance for its next run, under the conditions of that run. The host
+  // says if the next run is another one; see `own.forget`.
   let last = null;
   let prepared = null;
-  let untested = false; // what preparing has left
+  let untested = false; // whether it is not tested yet that preparing left nothing
   own.prepare = () => {
     prepared = null;
     if (last === null || last.kind === "action" || own.node !== null) return false;
     web.begin(last.kind, null);
     own.beginClock(last.imported.now);
     own.beginLines();
-    preparing = new Frame(0); // it imports for ever, and so refuses what is asked of it
+    preparing = new Frame(0); // stays in its import phase, and so refuses operations
     const made = { ...placed(preparing), done: false };
     preparing.environment = last.environment;
     preparing.Convex = made.Convex;
@@ -364,7 +365,7 @@
     const found = prepared;
     if (!request.outermost || found === null) return placed(frame);
     [prepared, untested] = [null, false];
-    frame.target = found.place.frame.target; // where its modules have begun to listen
+    frame.target = found.place.frame.target; // the modules have already added listeners to it
     found.place.frame = frame;
     return found;
   };
@@ -382,8 +383,8 @@
     return await called.invokeAction(requestId, args);
   };
 
-  // A function that another one calls has a global object without what that one has put there, which comes back when
-  // the called one is over. Neither iterators nor methods here, for a function may have changed them.
+  // A called function does not see the properties that its caller added to the global object. They return when the called
+  // function ends. The code here uses neither iterators nor methods, because functions can change those.
   const { ownKeys, getOwnPropertyDescriptor, getPrototypeOf, isExtensible, defineProperty, deleteProperty } = Reflect;
   const { is, hasOwn, getOwnPropertyDescriptors: descriptorsOf } = Object;
   let fresh = {};

@@ -191,8 +191,8 @@
   for (const name of Object.getOwnPropertyNames(globalThis)) {
     if (!kept.has(name) && !mine.includes(name)) delete globalThis[name];
   }
-  // Deno itself dispatches events at the global object, and nothing of the functions' hears them: what listens there is of
-  // one call, see run.js.
+  // Deno dispatches its own events at the global object. Functions don't receive them: their listeners belong to one call
+  // and are kept elsewhere, see run.js.
   const DENOS = ["load", "beforeunload", "unload", "error", "unhandledrejection", "rejectionhandled"];
   const denos = globalThis.dispatchEvent;
   for (const name of ["addEventListener", "removeEventListener", "dispatchEvent"]) {

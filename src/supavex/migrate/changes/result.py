@@ -16,12 +16,17 @@ LISTED = 5
 class TableChanges:
     """The changes of one table."""
 
+    #: The PostgreSQL table, ``schema.name``.
     source: str
+    #: The Convex table.
     target: str
     #: The number of rows now.
     rows: int = 0
+    #: The rows that the baseline does not have.
     inserted: int = 0
+    #: The rows that differ from the baseline.
     updated: int = 0
+    #: The rows of the baseline that are gone.
     deleted: int = 0
     #: Rows that were rewritten without a change.
     rewritten: int = 0
@@ -29,6 +34,7 @@ class TableChanges:
     by: Literal["xmin", "digests"] = "xmin"
     #: Why all rows were read.
     why: str = ""
+    #: How long the search took.
     seconds: float = 0.0
     #: The first keys of each kind, as text.
     keys: dict[str, list[str]] = field(default_factory=dict)
@@ -72,16 +78,19 @@ class Changes:
 
     #: The name of the baseline.
     baseline: str
+    #: The deployment whose import left the baseline.
     target: str
     #: When the baseline's snapshot was taken.
     since: str
     #: When the snapshot was taken with which it is compared.
     taken_at: str
+    #: The changes of each table.
     tables: list[TableChanges]
     #: Tables of the baseline that do not move any more.
     gone: list[str]
     #: Tables whose rows in the deployment may differ from the baseline.
     stale: list[str]
+    #: How long the search took.
     seconds: float
     #: Whether files of storage buckets were added, deleted or replaced.
     files: bool = False

@@ -18,7 +18,9 @@ from supavex.postgres.visibility import Visibility
 class TableResult:
     """The result of one table: a record of counts. :meth:`add` adds a part."""
 
+    #: The PostgreSQL table, ``schema.name``.
     source: str
+    #: The Convex table.
     target: str
     #: The number of rows that were read.
     rows: int = 0
@@ -28,6 +30,7 @@ class TableResult:
     bytes: int = 0
     #: Wall-clock time.
     seconds: float = 0.0
+    #: The rejected rows.
     rejects: list[Reject] = field(default_factory=list)
     #: By column, the number of NULLs that were filled.
     filled: Counter[str] = field(default_factory=Counter)
@@ -62,9 +65,11 @@ class CopyResult:
     archive: Path | None
     #: When the snapshot was taken (ISO 8601, UTC).
     taken_at: str
+    #: The result of each table.
     tables: list[TableResult]
     #: The matches of tables that exist in Convex.
     matched: list[Matched]
+    #: How long the copy took.
     seconds: float = 0.0
     #: Parts that an earlier run had finished.
     parts_kept: int = 0
@@ -91,7 +96,9 @@ class CopyResult:
 class PartResult:
     """The result of a part."""
 
+    #: The rows that were read.
     rows: int
+    #: The documents that were written.
     documents: int
     #: The CRC-32 of the uncompressed lines.
     crc: int
@@ -101,6 +108,7 @@ class PartResult:
     packed: int
     #: Documents whose ``_creationTime`` is a substitute.
     adjusted: int
+    #: The rejected rows.
     rejects: list[Reject]
     #: By column, the number of NULLs that were filled.
     filled: Counter[str]
@@ -108,4 +116,5 @@ class PartResult:
     cut: Counter[str]
     #: By column, the documents whose JSON holds a rounded number.
     rounded: Counter[str]
+    #: How long the part took.
     seconds: float

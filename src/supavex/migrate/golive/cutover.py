@@ -53,11 +53,15 @@ class Step:
 class CutoverPlan:
     """The plan of a cutover."""
 
+    #: The name of the project's folder.
     project: str
+    #: The deployment, as ``--to`` names it.
     target: str
     #: The words for the deployment in commands.
     deployment: str
+    #: The source without its password.
     source: str
+    #: When the plan was made (ISO 8601, UTC).
     made_at: str
     #: The migration that counts as the rehearsal.
     rehearsal: Run
@@ -165,14 +169,23 @@ class _Times:
     present source.
     """
 
+    #: The migration of the rehearsal.
     rehearsal: float
+    #: The rehearsed deployment of the schema.
     deploy: float | None
+    #: The last rehearsed migration of the changes.
     changes: float | None
+    #: The rehearsed proof.
     verified: float | None
+    #: The rehearsed rollback.
     rolled: float | None
+    #: The copy of all rows, for the present source.
     whole: float
+    #: The last migration: of the changes, or of all rows if those were not rehearsed.
     last: float
+    #: The proof, for the present source.
     proof: float
+    #: The rollback, for the present source; None: not rehearsed.
     back: float | None
 
 

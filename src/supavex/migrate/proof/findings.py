@@ -33,9 +33,13 @@ class Finding:
 class TableProof:
     """The findings of a proof for one table. Counts are complete; lists have the first of each kind."""
 
+    #: The PostgreSQL table, ``schema.name``.
     source: str
+    #: The Convex table.
     target: str
+    #: The rows of the source.
     rows: int = 0
+    #: The documents of the target.
     documents: int = 0
     #: Rows that equal their documents.
     matched: int = 0
@@ -119,9 +123,11 @@ class StoreFindings(Protocol):
 class Proof:
     """The result of a proof."""
 
+    #: The findings of each table.
     tables: list[TableProof]
     #: When the snapshot was taken that it compares.
     taken_at: str
+    #: How long the proof took.
     seconds: float
     #: The number of rows compared of each table, if it is a sample, which proves nothing.
     sampled: int | None = None

@@ -33,7 +33,9 @@ class Reject:
     column: str
     #: A code that does not change between versions.
     code: str
+    #: The reason in a sentence.
     reason: str
+    #: What to change: in supavex.toml, in schema.py or in PostgreSQL.
     fix: str
     #: The 16 bytes of the document's id; None if the key is NULL, and for a stored file.
     internal_id: bytes | None = field(default=None, compare=False, repr=False)

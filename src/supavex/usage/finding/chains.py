@@ -5,7 +5,7 @@ from __future__ import annotations
 from tree_sitter import Node
 
 from supavex.usage.finding.bindings import Binding, Step
-from supavex.usage.finding.values import Value, arguments_of, text_of, value_of
+from supavex.usage.finding.values import Value, arguments_of, text_of, value_of_node
 
 #: Calls that return their argument, a box with it, or the result of a function argument.
 PASSING = frozenset(
@@ -88,7 +88,7 @@ def chain_of(node: Node, depth: int = 0) -> tuple[list[Step], list[Node]]:
             current = current.child_by_field_name("object")
         elif kind in SUBSCRIPTS:
             index = current.child_by_field_name("index") or current.child_by_field_name("subscript")
-            value = value_of(index) if index is not None else None
+            value = value_of_node(index) if index is not None else None
             if index is not None:
                 groups.append([index])
             step(value.text if value is not None and value.kind == "text" else "", current)

@@ -21,7 +21,7 @@ from tree_sitter import Node
 from supavex.usage.finding.bindings import Binding, Bindings, Step, pattern_names, type_text
 from supavex.usage.finding.chains import FUNCTIONS, LINKS, MEMBERS, chain_of, given_by
 from supavex.usage.finding.sources import Language, SourceFile
-from supavex.usage.finding.values import Value, text_of, value_of
+from supavex.usage.finding.values import Value, text_of, value_of_node
 
 #: The most seconds of computing for one file. For some texts, parsing time grows quadratically.
 PARSE_SECONDS = 5.0
@@ -255,7 +255,7 @@ def _assigned(node: Node, place: _Place, plain: _Place, inner: dict[int, _Place]
     whole = not left.type.endswith("pattern") and left.type != "pattern_list"
     inner[right.id] = replace(plain, names=tuple(name for name, _ in names) if whole else ())
     if whole and len(names) == 1 and right.type in ("string", "template_string"):
-        value = value_of(right)
+        value = value_of_node(right)
         if value.kind == "text" and (place.constant or node.type == "assignment"):
             syntax.constants[names[0][0]] = value.text
 
@@ -348,7 +348,7 @@ def _import(node: Node, syntax: Syntax) -> bool:
             stack += child.named_children
     if node.type == "export_statement" and not names:
         names["*"] = "*"
-    module = value_of(source).text
+    module = value_of_node(source).text
     syntax.imports.append(Import(module, names, line))
     for imported, local in names.items():
         binding = Binding(module=module, path=(imported,) if imported != "*" else ())

@@ -37,28 +37,28 @@ class Value:
 def arguments_of(node: Node) -> tuple[Value, ...]:
     """The arguments of a call. Python's keywords are one object, at the end."""
     if node.type == "template_string":
-        return (value_of(node),)
+        return (value_of_node(node),)
     values, keywords = [], []
     for child in node.named_children:
         if child.type == "keyword_argument":
             name, value = child.child_by_field_name("name"), child.child_by_field_name("value")
             if name is not None and value is not None:
-                keywords.append((text_of(name), value_of(value)))
+                keywords.append((text_of(name), value_of_node(value)))
         elif child.type != "comment":
-            values.append(value_of(child))
+            values.append(value_of_node(child))
     if keywords:
         values.append(Value("object", "", fields=tuple(keywords)))
     return tuple(values)
 
 
-def value_of(node: Node, depth: int = 0) -> Value:
+def value_of_node(node: Node, depth: int = 0) -> Value:
     """An expression as a value. Values that are nested more than a few levels deep are code."""
     source = _shown(node)
     kind = node.type
     if depth > _DEPTH:
         return Value("code", source)
     if kind in ("as_expression", "satisfies_expression", "parenthesized_expression", "non_null_expression"):
-        return value_of(node.named_children[0], depth + 1) if node.named_children else Value("code", source)
+        return value_of_node(node.named_children[0], depth + 1) if node.named_children else Value("code", source)
     if kind in ("string", "template_string", "concatenated_string", "binary_expression", "binary_operator"):
         text = _joined(node)
         if text is not None:
@@ -72,7 +72,7 @@ def value_of(node: Node, depth: int = 0) -> Value:
         return Value("null", source)
     if kind in ("array", "list", "tuple"):
         children = [child for child in node.named_children if child.type != "comment"]
-        items = tuple(value_of(child, depth + 1) for child in children[:1000])
+        items = tuple(value_of_node(child, depth + 1) for child in children[:1000])
         return Value(
             "list", source, items=items, whole=not any("spread" in c.type or "splat" in c.type for c in children)
         )
@@ -89,11 +89,11 @@ def _object(node: Node, source: str, depth: int) -> Value:
         if child.type == "shorthand_property_identifier":
             fields.append((text_of(child), Value("code", text_of(child))))
         elif child.type == "pair" and key is not None and value is not None:
-            name = value_of(key)
+            name = value_of_node(key)
             if key.type in ("property_identifier", "number"):
-                fields.append((text_of(key), value_of(value, depth + 1)))
+                fields.append((text_of(key), value_of_node(value, depth + 1)))
             elif name.kind == "text":
-                fields.append((name.text, value_of(value, depth + 1)))
+                fields.append((name.text, value_of_node(value, depth + 1)))
             else:
                 whole = False
         elif child.type != "comment":
