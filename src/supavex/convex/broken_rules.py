@@ -49,6 +49,11 @@ def _fits(validator: Validator, value: Value) -> bool:
     return validator.accepts(value)
 
 
+def has_rules(validator: Validator) -> bool:
+    """Whether a value can break a rule of ``validator`` or of a validator inside it."""
+    return any(v.rules != Rules(default=v.rules.default, unique=v.rules.unique) for _, v in unwrap(validator).walk())
+
+
 def rules_problem(validator: Validator, value: Value) -> str | None:
     """The first rule that ``value`` breaks at any level of ``validator``, as a sentence, or None. Null breaks no rule.
 

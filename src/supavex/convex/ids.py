@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import time
+from functools import lru_cache
 from itertools import accumulate
 
 from supavex.convex.limits import MAX_TABLE_NUMBER
@@ -17,6 +19,8 @@ from supavex.errors import SupavexError
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 #: Translates Python's digits of base 32 to Crockford's.
 _PYTHON_DIGITS = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")
+#: Translates RFC 4648's digits of base 32 to Crockford's.
+_FROM_RFC_4648 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", ALPHABET.encode())
 _ODD_DIGIT = re.compile(f"[^{ALPHABET}]", re.DOTALL)
 INTERNAL_ID_BYTES = 16
 MIN_LENGTH, MAX_LENGTH = 31, 37
@@ -29,6 +33,7 @@ class InvalidId(SupavexError):
         super().__init__("InvalidId", f"{text!r} is not a Convex document id: {why}.")
 
 
+@lru_cache
 def varint(number: int) -> bytes:
     """``number`` (1 to 2**32-1) as LEB128: seven bits a byte, lowest first."""
     if not 1 <= number <= MAX_TABLE_NUMBER:
@@ -53,10 +58,8 @@ def encode_id(table_number: int, internal_id: bytes) -> str:
         raise ValueError(f"an internal id has {INTERNAL_ID_BYTES} bytes, not {len(internal_id)}")
     body = varint(table_number) + internal_id
     data = body + fletcher16(body)
-    bits = len(data) * 8
-    digits = (bits + 4) // 5
-    number = int.from_bytes(data, "big") << (digits * 5 - bits)
-    return "".join(ALPHABET[(number >> shift) & 31] for shift in range((digits - 1) * 5, -1, -5))
+    digits = (len(data) * 8 + 4) // 5
+    return base64.b32encode(data)[:digits].translate(_FROM_RFC_4648).decode()
 
 
 def new_internal_id() -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from fractions import Fraction
 
 from supavex.convex import validators as kinds
 from supavex.convex.values import Value
@@ -49,7 +48,14 @@ POSITIVE_INFINITY, NEGATIVE_INFINITY = -9_222_425_352_054_775_809, -9_222_425_35
 
 def micros(value: Value) -> object:
     """Milliseconds as a double, converted to whole microseconds. Infinity stays."""
-    return round(Fraction(value) * 1000) if isinstance(value, float) and math.isfinite(value) else value
+    return _rounded(value) if isinstance(value, float) and math.isfinite(value) else value
+
+
+def _rounded(milliseconds: float) -> int:
+    """The nearest whole microseconds; of two that are equally near, the even one."""
+    numerator, denominator = milliseconds.as_integer_ratio()
+    found, rest = divmod(numerator * 1000, denominator)
+    return found + (2 * rest > denominator or (2 * rest == denominator and found % 2 == 1))
 
 
 def _microseconds(text: str) -> object:
@@ -69,7 +75,7 @@ def timestamp_text(value: Value) -> str | None:
         if math.isnan(value):
             raise ValueError("NaN is not a point in time")
         return "infinity" if value > 0 else "-infinity"
-    day, rest = divmod(round(Fraction(value) * 1000), 86_400_000_000)
+    day, rest = divmod(_rounded(float(value)), 86_400_000_000)
     seconds, fraction = divmod(rest, 1_000_000)
     return f"J{_JULIAN_1970 + day} {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{fraction:06}+00"
 

@@ -17,7 +17,8 @@ import numpy as np
 from supavex.migrate.keys.hashing import Array
 
 PAIR = np.dtype([("key", "u1", (16,)), ("digest", "<u8")])
-#: The most pairs of both sides in memory. The files of larger tables are read several times.
+#: The most pairs of both sides that are compared at once, with eight bytes each. The files of larger tables are read
+#: several times.
 HELD_PAIRS = 4_000_000
 _READ = 1 << 18
 
@@ -61,36 +62,49 @@ def differing(source: Path, target: Path, suspects: Array, bucket: Callable[[Arr
     """
     pairs = sum(path.stat().st_size for path in (source, target)) // PAIR.itemsize
     parts = max(1, -(-pairs // HELD_PAIRS))
-    found: tuple[list[Array], list[Array]] = ([np.empty(0, PAIR)], [np.empty(0, PAIR)])
+    found = [[np.empty(0, np.uint64)], [np.empty(0, np.uint64)]]
     for part in range(parts):
-        rows, documents = (_part(path, suspects, bucket, part, parts) for path in (source, target))
-        own, other = _fingerprints(rows), _fingerprints(documents)
-        found[0].append(rows[_lacking(own, other)])
-        found[1].append(documents[_lacking(other, own)])
+        own, other = (_part(path, suspects, bucket, part, parts) for path in (source, target))
+        found[0].append(own[~_among(own, other)])
+        found[1].append(other[~_among(other, own)])
         if sum(len(some) for side in found for some in side) > most:
             break
-    return Differing(np.concatenate(found[0]), np.concatenate(found[1]))
-
-
-def _lacking(own: Array, other: Array) -> Array:
-    """A boolean for each of some numbers: whether ``other`` lacks it."""
-    if not len(other):
-        return np.ones(len(own), np.bool_)
-    # Searching for sorted numbers takes a tenth of the time of np.isin, which makes the numbers unique first.
-    order, there = np.argsort(own), np.sort(other)
-    wanted = own[order]
-    places = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
-    lacking = np.empty(len(own), np.bool_)
-    lacking[order] = there[places] != wanted
-    return lacking
+    rows, documents = (np.sort(np.concatenate(side)) for side in found)
+    return Differing(_chosen(source, rows), _chosen(target, documents))
 
 
 def _part(path: Path, suspects: Array, bucket: Callable[[Array], Array], part: int, parts: int) -> Array:
-    chosen = [np.empty(0, PAIR)]
+    """The sorted fingerprints of the pairs in some of the ``suspects``."""
+    found = [np.empty(0, np.uint64)]
     for pairs in _pairs(path):
         buckets = bucket(pairs["key"])
-        chosen.append(pairs[suspects[buckets] & (buckets % parts == part)])
-    return np.concatenate(chosen)
+        found.append(_fingerprints(pairs[suspects[buckets] & (buckets % parts == part)]))
+    whole = np.concatenate(found)
+    whole.sort()
+    return whole
+
+
+def _among(some: Array, others: Array) -> Array:
+    """A boolean for each of ``some``: whether the sorted ``others`` have it."""
+    if not len(others):
+        return np.zeros(len(some), np.bool_)
+    # Searching takes a tenth of the time of np.isin, above all if ``some`` are sorted, too.
+    places = np.searchsorted(others, some)
+    places[places == len(others)] = 0
+    return np.asarray(others[places] == some)
+
+
+def _chosen(path: Path, fingerprints: Array) -> Array:
+    """The pairs of a file with one of the sorted ``fingerprints``."""
+    found = [np.empty(0, PAIR)]
+    # Most pairs are not among them. A table of the first 20 bits shows that sooner than a search.
+    starts = np.zeros(1 << 20, np.bool_)
+    starts[fingerprints >> np.uint64(44)] = True
+    for pairs in _pairs(path) if len(fingerprints) else ():
+        own = _fingerprints(pairs)
+        some = np.flatnonzero(starts[own >> np.uint64(44)])
+        found.append(pairs[some[_among(own[some], fingerprints)]])
+    return np.concatenate(found)
 
 
 def _pairs(path: Path) -> Iterator[Array]:

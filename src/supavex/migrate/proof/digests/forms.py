@@ -196,14 +196,17 @@ def micros_of(milliseconds: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     certain.
 
     A double holds microseconds within 2**43 milliseconds of 1970. Multiplied by a thousand, it would be rounded twice,
-    but its whole milliseconds and its fraction are each exact.
+    but its whole milliseconds and its fraction are each exact. A thousandfold fraction is exact if the fraction has at
+    most 43 binary places, as each time since 1970 has after the first second: then half a microsecond is just that.
     """
     if (np.abs(milliseconds) > 1 << 43).any():
         raise NotComparable
     whole = np.floor(milliseconds)
-    part = (milliseconds - whole) * 1000
+    fraction = milliseconds - whole
+    part = fraction * 1000
     rounded = np.rint(part)
-    if (np.abs(np.abs(part - rounded) - 0.5) < 1e-6).any():
+    halves = fraction[np.abs(np.abs(part - rounded) - 0.5) < 1e-6] * float(1 << 43)
+    if (halves != np.rint(halves)).any():
         raise NotComparable
     return np.asarray(whole.astype(np.int64) * 1000 + rounded.astype(np.int64))
 

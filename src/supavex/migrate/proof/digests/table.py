@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from supavex.convex.broken_rules import rules_problem
-from supavex.convex.field_rules import MISSING, Rules
+from supavex.convex.broken_rules import has_rules, rules_problem
+from supavex.convex.field_rules import MISSING
 from supavex.convex.validators import Validator, unwrap
 from supavex.mapping.conversions.json import MAY_ROUND, rounds
 from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
@@ -378,9 +378,7 @@ def _spread(
 
 def _ruled(validator: Validator) -> Validator | None:
     """The validator, if a value can break a rule of it or of a validator inside it."""
-    inner = unwrap(validator)
-    ruled = any(v.rules != Rules(default=v.rules.default, unique=v.rules.unique) for _, v in inner.walk())
-    return inner if ruled else None
+    return unwrap(validator) if has_rules(validator) else None
 
 
 def _breaks(validator: Validator, found: FieldValues, special: Special | None) -> bool:
