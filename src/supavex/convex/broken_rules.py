@@ -49,7 +49,7 @@ def _fits(validator: Validator, value: Value) -> bool:
     return validator.accepts(value)
 
 
-def has_rules(validator: Validator) -> bool:
+def may_break_rules(validator: Validator) -> bool:
     """Whether a value can break a rule of ``validator`` or of a validator inside it."""
     return any(v.rules != Rules(default=v.rules.default, unique=v.rules.unique) for _, v in unwrap(validator).walk())
 

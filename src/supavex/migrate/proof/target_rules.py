@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from supavex.convex.broken_rules import has_rules, rules_problem
+from supavex.convex.broken_rules import may_break_rules, rules_problem
 from supavex.convex.ids import InvalidId, decode_id
 from supavex.convex.order_keys import UNDEFINED, field_at
 from supavex.convex.validators import unwrap
@@ -33,7 +33,7 @@ def check_documents(compared: ComparedTable, some: Iterable[Document] | None = N
         for name, validator in definition.fields.items()
         if (found := pointer_of(unwrap(validator))) is not None
     }
-    ruled = {name: validator for name, validator in definition.fields.items() if has_rules(validator)}
+    ruled = {name: validator for name, validator in definition.fields.items() if may_break_rules(validator)}
     with _Uniques(compared.uniques) as seen:
         for documents in chunks(target.documents(table.target, compared.damage) if some is None else some, _CHUNK):
             for name, referred in references.items():

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from supavex.convex.broken_rules import has_rules, rules_problem
+from supavex.convex.broken_rules import may_break_rules, rules_problem
 from supavex.convex.field_rules import MISSING
 from supavex.convex.validators import Validator, unwrap
 from supavex.mapping.conversions.json import MAY_ROUND, rounds
@@ -378,7 +378,7 @@ def _spread(
 
 def _ruled(validator: Validator) -> Validator | None:
     """The validator, if a value can break a rule of it or of a validator inside it."""
-    return unwrap(validator) if has_rules(validator) else None
+    return unwrap(validator) if may_break_rules(validator) else None
 
 
 def _breaks(validator: Validator, found: FieldValues, special: Special | None) -> bool:
