@@ -306,7 +306,7 @@ LARGER = {
     "deployment/database/usage.py Usage": "a number for each of Convex's limits",
     "deployment/functions/outcome.py Outcome": "what the caller, the log and the dashboard are told of one call",
     "deployment/functions/syscalls.py Frame": "what an operation may use of the function that asks for it",
-    "deployment/runtime/runner.py Runner": "how far one process is with its modules and its run: the parts change together",
+    "deployment/runtime/runner.py Runner": "how far one process is with its run: the parts change together",
     "deployment/server/host.py Host": "the place where the parts of a server meet",
     "mapping/coverage.py _finding": "each parameter is a part of a finding, most by default",
     "mapping/large_values.py file_problem": "each parameter is a reason why a column can't become a file",

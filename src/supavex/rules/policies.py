@@ -12,6 +12,7 @@ from supavex.mapping.table_numbers import load_lock, with_new_tables
 from supavex.postgres.catalog import Policy
 from supavex.rules import form
 from supavex.rules.form import Expression, Function, Invoke, Kind, Select, Untranslatable
+from supavex.rules.new_rows import for_new_rows
 from supavex.rules.parse.columns import Source
 from supavex.rules.parse.exceptions import never_throws, read_in_handlers
 from supavex.rules.parse.program import condition_of
@@ -151,7 +152,12 @@ def _policy(policy: Policy, table: TablePlan, work: Work) -> PolicyRule:
             sides[side] = None if sql is None else condition_of(sql, Scope(work, (binding,)))
         except Untranslatable as error:
             return PolicyRule(policy, roles, reason=f"{error}.")
-    return PolicyRule(policy, roles, sides["using"], sides["check"])
+    using, check = sides["using"], sides["check"]
+    condition = using if check is None else check
+    if policy.command in ("ALL", "INSERT") and condition is not None:
+        new = for_new_rows(condition)
+        check = check if new is condition else new
+    return PolicyRule(policy, roles, using, check)
 
 
 def fails_unlike(found: object, tables: Mapping[str, TableRules]) -> str:

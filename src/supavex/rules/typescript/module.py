@@ -138,10 +138,11 @@ def _policy(rule: PolicyRule, table: TableRules, used: set[str]) -> list[str]:
     if not policy.permissive:
         lines.append("        restrictive: true,")
     for side, sql, expression in (("using", policy.using, rule.using), ("check", policy.with_check, rule.check)):
-        if sql is None:
+        if sql is None and expression is None:
             continue
         word = "USING" if side == "using" else "WITH CHECK"
-        lines += [f"        // {line}" for line in _sql_lines(f"{word} ({_bare(sql)})")]
+        about = "The same for new rows. Their key is not known yet." if sql is None else f"{word} ({_bare(sql)})"
+        lines += [f"        // {line}" for line in _sql_lines(about)]
         if rule.reason:
             lines.append(f"        {side}: {_stub_name(table, rule)},")
             continue
