@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from supavex.postgres import replay as replays
 from supavex.postgres import server as servers
 from supavex.postgres.budget import Limits
 from supavex.postgres.connection import connect
-from supavex.postgres.file_session import FileSession, FileSessions
+from supavex.postgres.file_session import FileSessions
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.replay import Replay, fingerprint
 from supavex.postgres.report import Failure, Loss, NotRun, Report
@@ -106,37 +105,6 @@ def test_each_file_starts_with_a_session_of_its_own(database: Database, run: Run
     )
     assert report.failed == ()
     assert tables(database) == ["public.notes"]
-
-
-def test_files_of_definitions_go_in_few_messages(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine, each message waits for the processor twice."""
-    sent: list[bytes] = []
-    real = FileSession.run
-
-    def counted(self: FileSession, script: bytes, *rest: Any) -> Any:
-        sent.append(script)
-        return real(self, script, *rest)
-
-    monkeypatch.setattr(FileSession, "run", counted)
-    texts = [f"CREATE TABLE t{n} (id int); ALTER TABLE t{n} ADD x int; COMMENT ON TABLE t{n} IS 'x'" for n in range(9)]
-    assert run(*texts).failed == ()
-    assert not any(b"SAVEPOINT supavex_statement" in script for script in sent)
-    assert len(sent) <= 4 * len(texts)  # The reset, BEGIN, the statements, COMMIT; the sequences are read by psycopg.
-
-
-def test_a_definition_that_fails_takes_no_other_with_it_and_moves_no_sequence(database: Database, run: Run) -> None:
-    made = "CREATE SEQUENCE s; CREATE TABLE t (id int); INSERT INTO t SELECT FROM generate_series(1, 3)"
-    added = "ALTER TABLE t ADD n bigint DEFAULT nextval('s');"
-    report = run(made, f"{added}\nCREATE TABLE u (id int);\nCREATE TABLE t (id int);\nCREATE TABLE v (id int)")
-    assert said(report) == [("2.sql", 3, 'relation "t" already exists')]
-    assert database.rows("SELECT n FROM public.t ORDER BY n") == [(1,), (2,), (3,)]
-    assert {"public.u", "public.v"} <= set(tables(database, "public"))
-
-
-def test_what_a_rollback_leaves_is_not_run_twice(run: Run) -> None:
-    """PREPARE stays after a rollback, so that it would fail when it runs again."""
-    report = run("CREATE TABLE t (id int);\nPREPARE p AS SELECT 1;\nCREATE TABLE t (id int);\nEXECUTE p")
-    assert said(report) == [("1.sql", 3, 'relation "t" already exists')]
 
 
 def test_nothing_of_a_file_is_left_in_the_session_of_the_next(database: Database, run: Run) -> None:

@@ -2,8 +2,8 @@
 
 A file without its own BEGIN is one transaction, as for the CLI and ``psql --single-transaction``. A file with BEGIN
 runs as ``psql -f`` runs it: each statement outside its transactions is a transaction. A savepoint before each statement
-undoes only the failed statement, as psql's ON_ERROR_ROLLBACK does. Many statements go in one message: first without
-savepoints where a rollback undoes them, and with savepoints if one of them fails.
+undoes only the failed statement, as psql's ON_ERROR_ROLLBACK does. Many statements and their savepoints go in one
+message, so that a large file takes little longer than without savepoints.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import islice
 
 from supavex.postgres.ahead import read_ahead
 from supavex.postgres.budget import Budget
-from supavex.postgres.file_session import FileSessions, Ran, Refusal
+from supavex.postgres.file_session import FileSessions, Refusal
 from supavex.postgres.psql import Item
 from supavex.postgres.report import NotRun
 from supavex.postgres.role_settings import Setting, setting_of
@@ -47,8 +47,6 @@ _ON_COMMIT = re.compile(r"\bon\s+commit\s+(?:drop|delete)\b", re.IGNORECASE)
 _NOT_IN_TRANSACTION, _NEW_LABEL = ("25001", "2D000"), "55P04"
 _NO_DATA_CHANGE = ("SET", "RESET", "SHOW")
 _KEEPS_SETTINGS = ("INSERT", "UPDATE", "DELETE", "COPY")
-#: Statements that a rollback undoes, except for sequences. PREPARE, SET of a new parameter and some locks would stay.
-_UNDONE = {"ALTER", "COMMENT", "CREATE", "DROP", "GRANT", "INSERT", "REVOKE"}
 
 #: Runs a replacement for a refused statement. Returns None if that worked, else the refusal.
 Instead = Callable[[Statement, Refusal, Attempt], Refusal | None]
@@ -193,7 +191,7 @@ class FileRun:
         if refusal is not None:
             session.run(_BACK)
             self._failed(statement, refusal)
-        # Otherwise the savepoint stays: releasing it would end the transaction's settings.
+        # Otherwise the savepoint stays: releasing it would end settings that a statement made for the transaction.
 
     def _flush(self) -> None:
         """Runs the waiting statements in the open transaction."""
@@ -208,22 +206,21 @@ class FileRun:
         session = self._session
         self._inside = session.in_transaction
         if not session.in_transaction:
-            self._alone(*pending[0], first_word(pending[0][1].sql), None)
+            number, statement = pending[0]
+            self._alone(number, statement, first_word(statement.sql), None)
             return 1
         words = {first_word(statement.sql) for _, statement in pending}
         self._fresh = self._fresh and words <= set(_NO_DATA_CHANGE)
-        for word in words:
-            self._forget_settings(word)
         texts = [session.encoded(statement) for _, statement in pending]
-        if words <= _UNDONE and len(pending) > 1 and not self._careful:
-            whole = self._together(texts)
-            if whole and (whole.refusal is None or session.closed):
-                self._judge(*pending[ended := min(whole.completed, len(pending) - 1)], whole.refusal)
-                return ended + 1
+        if words == {"INSERT"} and not self._careful:
+            if self._together(texts):
+                return len(pending)
         else:
             self._careful = max(0, self._careful - 1)
             session.run(b"SAVEPOINT " + _BATCH)
         ran = session.run(b"".join(p for text in texts for p in (_SAVEPOINT, text, _RELEASE)) + _RELEASE_BATCH)
+        for word in words:
+            self._forget_settings(word)
         if ran.refusal is None:
             return len(pending)
         done, part = divmod(ran.completed, 3)
@@ -235,7 +232,8 @@ class FileRun:
                 self._judge(number, statement, refusal)
             return done + 1 if session.closed else len(pending)
         session.run(_BACK + b"; RELEASE SAVEPOINT " + _BATCH)
-        (number, statement), refusal = pending[done], ran.refusal
+        number, statement = pending[done]
+        refusal = ran.refusal
         if refusal.sqlstate == "57014" and len(pending) > 1:
             # The other statements of the message may have used up the time.
             self._judge(number, statement, self._guarded(statement))
@@ -243,8 +241,8 @@ class FileRun:
             self._judge(number, statement, refusal)
         return done + 1
 
-    def _together(self, texts: Sequence[bytes]) -> Ran | None:
-        """Runs statements without a savepoint for each, in half the time. Returns None if that is not possible.
+    def _together(self, texts: Sequence[bytes]) -> bool:
+        """Runs INSERTs without a savepoint for each, in half the time. Returns whether all of them worked.
 
         If one fails, all are undone up to a savepoint that stays. Sequences are put back separately, because a rollback
         does not reset them. There are few messages: on a busy machine, each message waits for the processor twice.
@@ -252,14 +250,14 @@ class FileRun:
         session = self._session
         sequences = session.sequences("SAVEPOINT " + _BATCH.decode())
         if sequences is None:
-            return None
-        ran = session.run(b"\n;".join([*texts, b"RELEASE SAVEPOINT " + _BATCH]))
-        if ran.refusal is not None:
-            self._careful = _CAREFUL
-            if not session.closed:
-                session.run(b"ROLLBACK TO SAVEPOINT " + _BATCH)
-                session.put_back(sequences)
-        return ran
+            return False
+        if session.run(b"\n;".join([*texts, b"RELEASE SAVEPOINT " + _BATCH])).refusal is None:
+            return True
+        self._careful = _CAREFUL
+        if not session.closed:
+            session.run(b"ROLLBACK TO SAVEPOINT " + _BATCH)
+            session.put_back(sequences)
+        return False
 
     def _judge(self, number: int, statement: Statement, refusal: Refusal | None) -> None:
         """Continues after a statement: if it failed, tries a replacement, and else records the failure."""
@@ -271,9 +269,10 @@ class FileRun:
             self._log.kept.append(Failed(statement, refusal, (), again=False))
             self._lost_session(number)
             return
-        if session.in_transaction and refusal.sqlstate == _NEW_LABEL and self._commit_here(number):
+        code = refusal.sqlstate
+        if session.in_transaction and code == _NEW_LABEL and self._commit_here(number):
             refusal = self._guarded(statement)
-        elif refusal.sqlstate in _NOT_IN_TRANSACTION and self._runs_outside(number, statement):
+        elif code in _NOT_IN_TRANSACTION and self._runs_outside(number, statement):
             refusal = session.execute(statement)
             self._begin()
         if refusal is not None and not session.closed:

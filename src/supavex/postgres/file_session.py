@@ -38,11 +38,6 @@ _SETTINGS = {
     # This session answers the questions of supavex.bcrypt.
     "supavex.answers": "on",
 }
-#: What DISCARD ALL does, and RESET ROLE. DISCARD ALL itself can't share a message.
-_RENEW = (
-    b"BEGIN;CLOSE ALL;SET SESSION AUTHORIZATION DEFAULT;RESET ALL;DEALLOCATE ALL;UNLISTEN *;"
-    b"SELECT pg_catalog.pg_advisory_unlock_all();DISCARD PLANS;DISCARD TEMP;DISCARD SEQUENCES;RESET ROLE;COMMIT"
-)
 _SEQUENCES = """
 SELECT s.seqrelid::pg_catalog.int8, d.last_value, d.is_called, s.seqcache, current_user
 FROM pg_catalog.pg_sequence s, LATERAL pg_catalog.pg_get_sequence_data(s.seqrelid) d"""
@@ -114,8 +109,9 @@ class FileSession:
                 return False
         except psycopg.Error:  # The server ended the session meanwhile.
             return False
-        if self.run(_RENEW).refusal is not None:
-            return False
+        for sql in (b"DISCARD ALL", b"RESET ROLE"):
+            if self.run(sql).refusal is not None:
+                return False
         for setting in defaults:
             self.run(setting.encode())
         return True
@@ -272,10 +268,7 @@ class FileSession:
         if self._connection.info.server_version < 180000:
             self.run(first.encode())
             return None
-        try:
-            cursor = self._connection.execute(f"{first};{_SEQUENCES}".encode())
-        except psycopg.Error:  # The server ended the session, or the transaction has failed.
-            return None
+        cursor = self._connection.execute(f"{first};{_SEQUENCES}".encode())
         while cursor.nextset():
             pass
         rows = cursor.fetchall()
