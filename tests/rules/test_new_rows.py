@@ -43,7 +43,9 @@ def test_a_key_that_is_not_known_lets_no_new_row_pass(server: servers.Server) ->
         names[f"public.notes{number}"] = condition
         text = f"{NOTES}CREATE POLICY p{number} ON notes FOR INSERT WITH CHECK ({condition});"
         sql += text.replace("notes", f"notes{number}")
-    sql += (NOTES + "CREATE POLICY whole ON notes USING (NOT shown(id) OR owner = auth.uid());").replace("notes", "whole")
+    sql += (NOTES + "CREATE POLICY whole ON notes USING (NOT shown(id) OR owner = auth.uid());").replace(
+        "notes", "whole"
+    )
     with new_database(server) as database, projects.folder() as folder:
         database.run(USERS + TEAMS + MEMBERS + sql + GRANTS)
         made = written(folder, database)
