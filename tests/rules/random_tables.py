@@ -107,7 +107,7 @@ CREATE FUNCTION first_of(a text[]) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS
 _CALLS = [
     "posts_a(author, team_id)", "posts_a(auth.uid(), team_id)", "posts_b(team_id)", "posts_b(team_id, kind::text)",
     "posts_c(auth.uid())", "posts_c(author)", "team_id IN (SELECT posts_d())", "team_id NOT IN (SELECT posts_d())",
-    "team_id = posts_e()", "EXISTS (SELECT 1 FROM posts_d() d WHERE d = team_id)",
+    "team_id = posts_e()", "team_id = ANY (SELECT d FROM posts_d() d)",
 ]  # fmt: skip
 _DEFAULTS = {
     "author": ["auth.uid()", "NULL"], "team_id": ["posts_e()", "NULL"], "stars": ["1 + 1", "length('abc')", "NULL"],
