@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+from supavex.mapping.check import checked_plan
 from supavex.postgres import server as servers
+from supavex.rules.writing import rules_of
+from supavex.settings.reading import load_settings
 from tests import projects
 from tests.databases import new_database
 from tests.projects import supavex
@@ -218,3 +221,112 @@ def test_a_default_that_is_left_and_a_key_that_postgresql_makes_are_no_differenc
         "n",
     ]
     assert findings.differences == []
+
+
+#: Conditions, and whether they are translated.
+ROUNDED = {
+    "now() - at > interval '1 day'": True,
+    "at - '2020-01-01'::timestamptz < interval '40 days'": True,
+    "listed()": True,
+    "unlisted(d)": False,
+    "f::numeric <> 0.1": False,
+    "d::numeric <> 0.1": True,
+    "rounded(d) = 0.1": True,
+    "spaced(t) <> 'a'": True,
+    "of_d = 0.1": True,
+    "of_d <> 0.1": True,
+    "of_p <> 12.25": False,
+    "of_n <> 1": True,
+    "EXISTS (SELECT 1 FROM others o WHERE o.n = n5)": True,
+    "beyond()": False,
+    "broken()": False,
+    "f = ANY (ARRAY[]::real[])": False,
+}
+
+
+def test_values_are_rounded_and_cut_as_in_postgresql(server: servers.Server) -> None:
+    sql = """SET check_function_bodies = off;
+    CREATE TABLE others (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), f real, n int); CREATE INDEX ON others (n);
+    INSERT INTO others (f, n) VALUES (0.1, 0);
+    CREATE FUNCTION listed() RETURNS boolean LANGUAGE sql STABLE AS
+      $$ SELECT EXISTS (SELECT 1 FROM others o WHERE o.f NOT IN (0.1, 0.5, NULL) IS NOT FALSE) $$;
+    CREATE FUNCTION unlisted(x double precision) RETURNS boolean LANGUAGE sql STABLE AS
+      $$ SELECT EXISTS (SELECT 1 FROM others o WHERE o.f NOT IN (x, 0.5)) $$;
+    CREATE FUNCTION rounded(x double precision) RETURNS numeric LANGUAGE sql STABLE AS $$ SELECT x $$;
+    CREATE FUNCTION spaced(x text) RETURNS text LANGUAGE plpgsql STABLE AS
+      $$ DECLARE y varchar(2); BEGIN y := x; RETURN y; END $$;
+    CREATE FUNCTION beyond() RETURNS boolean LANGUAGE plpgsql STABLE AS $$ DECLARE y smallint := 70000; BEGIN RETURN y > 1; END $$;
+    CREATE FUNCTION broken() RETURNS boolean LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN 1 < '1.5'::int; END $$;"""
+    names = {}
+    for number, condition in enumerate(ROUNDED):
+        names[f"notes{number}"] = condition
+        columns = """ADD at timestamptz DEFAULT now() - interval '40 days', ADD of_d real GENERATED ALWAYS AS (d) STORED,
+          ADD of_p numeric(6,0) GENERATED ALWAYS AS (p) STORED, ADD of_n smallint GENERATED ALWAYS AS (n) STORED"""
+        rows = """INSERT INTO notes (n, d, f, p, t, at) VALUES (1, 0.1, 0.1, 12.25, 'a   ', '2020-01-31T10:00:00.123457Z'),
+          (-5, 0.1, 0.5, 1, 'b', now());"""
+        text = NUMBERS + f"ALTER TABLE notes {columns}; {rows} CREATE POLICY p ON notes USING ({condition});"
+        sql += text.replace("n5", "notes.n % 5").replace("notes", f"notes{number}")
+    made, findings = _found(server, sql, {})
+    refused = {names[table.target] for table, _ in made.rules.refused}
+    assert refused == {one for one, translated in ROUNDED.items() if not translated}
+    assert [(names[d.table.removeprefix("public.")], d.detail) for d in findings.differences] == []
+
+
+def test_a_check_with_a_handler_around_a_policy_that_is_not_translated_is_left(server: servers.Server) -> None:
+    """PostgreSQL's policy may raise an error, and then the handler decides."""
+    sql = """CREATE TABLE raising (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), p numeric(6,2));
+    INSERT INTO raising (p) VALUES (0), (1); ALTER TABLE raising ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY a ON raising FOR SELECT USING (1 / p > 2); CREATE POLICY b ON raising FOR SELECT USING (p = 1);
+    CREATE FUNCTION reading() RETURNS boolean LANGUAGE plpgsql STABLE AS
+      $$ BEGIN RETURN EXISTS (SELECT 1 FROM raising); EXCEPTION WHEN OTHERS THEN RETURN false; END $$;"""
+    checked = "CREATE POLICY p ON notes USING (true); ALTER TABLE notes ADD CHECK (reading() OR n > 9);"
+    made, findings = _found(server, sql + NUMBERS + SMALL + checked, {}, writes=True)
+    left = {one.table: one.reason for one in made.constraints.left}
+    assert "reads raising, whose policy a may raise an error" in left["public.notes"]
+    assert [difference for difference in findings.differences if difference.table == "public.notes"] == []
+
+
+#: Conditions of a bigint that Convex holds as int64, and of a double precision with NaN; and whether they are translated.
+BEYOND = {
+    **dict.fromkeys(("big = 5", "5 = big", "big <> 9007199254740992", "big > n", "n < big", "big >= 0"), True),
+    **dict.fromkeys(("coalesce(n, big) > 1", "coalesce(big, n) > 1", "greatest(n, big) > 5", "big IN (1, 5)"), True),
+    **dict.fromkeys(("five()", "big IS DISTINCT FROM 5", "big BETWEEN 1 AND 6", "(big::text) <> '5'"), True),
+    **dict.fromkeys(("big + 1 > 2", "coalesce(n, big) + 1 > 1", "abs(big) > 1"), False),
+    **dict.fromkeys(
+        ("d <> 'NaN'", "(d > 5) IS NOT TRUE", "d IS DISTINCT FROM 'NaN'", "NOT (d < 5)", "d > 5", "d <= 5"), True
+    ),
+    **dict.fromkeys(("CASE WHEN d > 100 THEN false ELSE true END", "greatest(d, 1) = 1", "least(d, 0) = 0"), True),
+    **dict.fromkeys(("d = d", "d <> d", "d IN (1, 'NaN')", "nullif(d, 'NaN') IS NULL"), True),
+    **dict.fromkeys(
+        ("NOT EXISTS (SELECT 1 FROM others o WHERE o.d = notes.d)", "(SELECT max(d) FROM others) > 5"), True
+    ),
+    **dict.fromkeys(
+        ("(SELECT o.n FROM others o ORDER BY o.d DESC LIMIT 1) = 5", "n = (SELECT count(*) FROM others)"), True
+    ),
+}
+
+
+def test_integers_beyond_2_to_the_53rd_and_nan_compare_as_in_postgresql(server: servers.Server) -> None:
+    sql = """CREATE TABLE others (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), n int, big bigint, d double precision);
+    CREATE INDEX ON others (d); INSERT INTO others (n, big, d) VALUES (5, 5, 'NaN'), (0, 9007199254740993, 1);
+    CREATE FUNCTION five() RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT EXISTS (SELECT 1 FROM others o WHERE 5.0 = o.big) $$;"""
+    names = {}
+    for number, condition in enumerate(BEYOND):
+        names[f"notes{number}"] = condition
+        text = f"""ALTER TABLE notes ADD big bigint; INSERT INTO notes (n, big, d) VALUES (1, 1, 1), (5, 5, 0.5),
+          (-5, 1152921504606846977, 'NaN'), (2, 9007199254740993, 200), (NULL, NULL, NULL); CREATE POLICY p ON notes USING ({condition});"""
+        sql += (NUMBERS + text).replace("notes", f"notes{number}")
+    with new_database(server) as database, projects.folder() as folder:
+        database.run(USERS + TEAMS + MEMBERS + sql + GRANTS)
+        written(folder, database, '[columns.d]\nnonfinite = "keep"\n')
+        schema = next(folder.rglob("schema.py"))
+        text = schema.read_text().replace('"big": v.optional(v.number())', '"big": v.optional(v.int64())')
+        assert "v.int64()" in text
+        schema.write_text(text)
+        plan, _ = checked_plan(load_settings(folder))
+        made = Written(folder, plan, *rules_of(plan))
+        migrated(folder)
+        findings = tried(made, database, written=[], users=1)
+    refused = {names[table.target] for table, _ in made.rules.refused}
+    assert refused == {one for one, translated in BEYOND.items() if not translated}
+    assert [(names[d.table.removeprefix("public.")], d.detail) for d in findings.differences] == []

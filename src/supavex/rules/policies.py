@@ -166,7 +166,7 @@ def fails_unlike(found: object, tables: Mapping[str, TableRules]) -> str:
     """
     for name in read_in_handlers(found):
         for rule in tables[name].policies:
-            if rule.policy.command in ("ALL", "SELECT") and not never_throws(rule.using):
+            if rule.policy.command in ("ALL", "SELECT") and (rule.reason or not never_throws(rule.using)):
                 read = f"a block with EXCEPTION reads {name}, whose policy {rule.policy.name} may raise an error"
                 return f"{read}. It is not known that TypeScript raises the same one: move the read out of the block."
     return ""

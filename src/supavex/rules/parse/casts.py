@@ -55,7 +55,12 @@ def _value(text: str, kind: Kind) -> object:
         number = float(bare)
         if kind == form.REAL:
             return rounded_to_real(number)
-        return int(bare) if re.fullmatch(r"[+-]?\d+", bare) else number
+        whole = re.fullmatch(r"[+-]?\d+", bare) is not None
+        if kind.table == "int":
+            if not whole:
+                raise ValueError(text)
+            return in_range(int(bare), kind)
+        return int(bare) if whole else number
     if name == "uuid":
         return str(uuid.UUID(bare))
     if name == "json":
@@ -73,6 +78,13 @@ def _value(text: str, kind: Kind) -> object:
     if name in ("text", "unknown", "time"):
         return text
     raise ValueError(text)
+
+
+def in_range(number: int, kind: Kind) -> int:
+    """A whole number of a type in PostgreSQL. Raises OverflowError if the type has no such number."""
+    if kind.bits and not -(2 ** (kind.bits - 1)) <= number < 2 ** (kind.bits - 1):
+        raise OverflowError(number)
+    return number
 
 
 def rounded_to_real(number: float) -> float:
@@ -156,7 +168,9 @@ def _number(given: Expression, kind: Kind) -> Expression:
         raise Untranslatable(
             "a cast of a number with decimals to integer is not translated: PostgreSQL's types round in two ways"
         )
-    if kind.table == "int" and own.bits > kind.bits and not isinstance(given, Constant | Count):
+    if kind.table == "int" and isinstance(given, Constant) and isinstance(given.value, int):
+        return constant(str(given.value), kind)
+    if kind.table == "int" and own.bits > kind.bits and not isinstance(given, Count):
         size = Constant(form.WHOLE_NUMBER, False, kind.bits)
         return Call(kind, given.nullable, "wholeOf", (given, size))
     return replace(given, kind=kind)

@@ -17,10 +17,12 @@ def cast_named(given: Expression, name: str, source: Source) -> Expression:
     if isinstance(given, Constant) and base.removesuffix("[]") in ("real", "float4"):
         return _real(given, Kind("array", element=form.REAL) if base.endswith("[]") else form.REAL)
     kind = kind_named(name, source)
-    if isinstance(given, Constant):
+    if isinstance(given, Constant) and given.kind != form.REAL:
         return cast(given, kind)
     if kind.name == "array" and given.kind.name == "array":
         _demand_elements(given.kind, kind, base, source)
+    if base in ("numeric", "decimal") and given.kind.name == "number" and given.kind.table != "int":
+        return _decimal(given)
     if base == "name":
         raise Untranslatable("a cast to name is not translated: PostgreSQL cuts the text to 63 bytes")
     if kind.name == "number" and kind.bits and given.kind.name in ("text", "json", "int64"):
@@ -32,6 +34,12 @@ def cast_named(given: Expression, name: str, source: Source) -> Expression:
 
 def _real(given: Constant, kind: Kind) -> Constant:
     return null(kind) if given.value is None else constant(str(given.value), kind)
+
+
+def _decimal(given: Expression) -> Expression:
+    if given.kind == form.REAL:
+        raise Untranslatable("a cast of real to numeric is not translated: PostgreSQL rounds the value to 6 digits")
+    return Call(form.NUMBER, given.nullable, "decimalOf", (given,))
 
 
 def _demand_elements(own: Kind, kind: Kind, name: str, source: Source) -> None:

@@ -162,7 +162,8 @@ def _coalesce(node: Any, scope: Scope) -> Expression:
 
 def same_kinds(parts: list[Expression], scope: Scope) -> list[Expression]:
     """The parts, converted to the first known kind among them."""
-    first = next((p for p in parts if p.kind.name != "unknown" and not isinstance(p, Constant)), None)
+    known = [p for p in parts if p.kind.name != "unknown" and not isinstance(p, Constant)]
+    first = next((p for p in known if p.kind.name == "int64"), known[0] if known else None)
     first = first or next((p for p in parts if p.kind.name != "unknown"), None)
     if first is None:
         return [cast(part, form.TEXT) for part in parts]
@@ -268,8 +269,8 @@ def _operation(node: Any, scope: Scope) -> Expression:
         return operated(operator, expression(node.lexpr, scope), expression(node.rexpr, scope), scope.source)
     if kind == "AEXPR_IN":
         left = expression(node.lexpr, scope)
-        parts = [compared("=", left, expression(part, scope), scope.source) for part in node.rexpr]
-        found = any_of(parts)
+        parts = _listed(left, [expression(part, scope) for part in node.rexpr])
+        found = any_of([compared("=", left, part, scope.source) for part in parts])
         return found if operator == "=" else Not(form.BOOLEAN, found.nullable, found)
     if kind in ("AEXPR_OP_ANY", "AEXPR_OP_ALL"):
         left, right = expression(node.lexpr, scope), expression(node.rexpr, scope)
@@ -288,6 +289,20 @@ def _operation(node: Any, scope: Scope) -> Expression:
         found = all_of([compared(">=", sides[0], low, scope.source), compared("<=", sides[0], high, scope.source)])
         return found if kind == "AEXPR_BETWEEN" else Not(form.BOOLEAN, found.nullable, found)
     raise Untranslatable(f"the operator syntax {kind.removeprefix('AEXPR_')} is not translated")
+
+
+def _listed(left: Expression, parts: list[Expression]) -> list[Expression]:
+    """The values of IN. PostgreSQL takes several constants as values of one type, which rounds them for a real."""
+    kinds = {left.kind, *(part.kind for part in parts if not _is_null(part))}
+    if len(parts) == 1 or form.REAL not in kinds or len(kinds) == 1:
+        return parts
+    if left.kind != form.REAL or not all(isinstance(part, Constant) for part in parts):
+        raise Untranslatable("IN mixes real with other numbers: cast all to double precision")
+    return [part if _is_null(part) else _real(part) for part in parts]
+
+
+def _is_null(part: Expression) -> bool:
+    return isinstance(part, Constant) and part.value is None
 
 
 def _negative(operator: str, given: Expression, scope: Scope) -> Expression:

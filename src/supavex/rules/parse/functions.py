@@ -23,6 +23,7 @@ from supavex.rules.form import (
 )
 from supavex.rules.parse.casts import cast, returned
 from supavex.rules.parse.columns import kind_named
+from supavex.rules.parse.conversions import cast_named
 from supavex.rules.parse.plpgsql import Variables, body_of
 from supavex.rules.parse.program import expression_of, statement_of
 from supavex.rules.parse.scope import RESERVED, Scope, Work
@@ -157,6 +158,8 @@ def _sql_body(function: catalog.Function, scope: Scope, declared: Kind) -> tuple
         raise Untranslatable("it returns one value of a UNION, of which PostgreSQL chooses any row")
     else:
         value = _one(found[0])
+        if function.returns == "numeric":
+            value = cast_named(value, function.returns, scope.source)
     return (Statement("return", returned(value, declared, returns_set=function.returns_set)),)
 
 

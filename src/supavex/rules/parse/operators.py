@@ -72,6 +72,8 @@ def alike(left: Expression, right: Expression, source: Source) -> tuple[Expressi
     left, right = _uncast(left), _uncast(right)
     if form.UUID_TEXT in (left.kind, right.kind) and left.kind != right.kind:
         left, right = _as_text(left), _as_text(right)
+    if {left.kind.name, right.kind.name} == {"int64", "number"}:
+        return _as_numbers(left, right)
     for one, other, turned in ((left, right, False), (right, left, True)):
         found = _held_as(one, other, source)
         if found is not None:
@@ -79,6 +81,15 @@ def alike(left: Expression, right: Expression, source: Source) -> tuple[Expressi
     raise Untranslatable(
         f"a comparison of {left.kind} with {right.kind} is not translated{_why(left.kind, right.kind)}"
     )
+
+
+def _as_numbers(left: Expression, right: Expression) -> tuple[Expression, Expression]:
+    """An int64 and a number. Whole numbers are compared as int64, which is exact beyond 2^53."""
+    if left.kind.name == "int64":
+        return _as_numbers(right, left)[::-1]
+    if isinstance(left, Constant) and isinstance(left.value, int | float) and left.value == left.value // 1:
+        return Constant(form.INT64, False, int(left.value)), right
+    return (cast(left, form.INT64), right) if left.kind.table == "int" else (left, cast(right, left.kind))
 
 
 def _why(left: Kind, right: Kind) -> str:
@@ -121,8 +132,6 @@ def _held_as(one: Expression, other: Expression, source: Source) -> Expression |
         return cast(one, wanted)
     if wanted.name == "id":
         return _as_id(one, other, source)
-    if wanted.name in ("number", "int64") and kind.name in ("number", "int64"):
-        return cast(one, wanted) if not isinstance(one, Constant) else Constant(wanted, False, one.value)
     if {kind.name, wanted.name} == {"date", "moment"} and kind.name == "date":
         return cast(one, form.MOMENT)
     if kind.name == "uuid" and wanted.name == "text":
@@ -148,6 +157,8 @@ def _array_as(one: Expression, wanted: Kind, source: Source) -> Expression | Non
     if isinstance(one, Constant) and isinstance(one.value, list) and element.name == "id":
         made = [id_constant(str(value), element.table, source) for value in one.value]
         return Constant(wanted, False, [value.value for value in made])
+    if isinstance(one, Constant) and isinstance(one.value, list) and (element.name, own.table) == ("int64", "int"):
+        return replace(one, kind=wanted)
     if element.name in ("text", "number") and own.name in ("unknown", element.name):
         return replace(one, kind=wanted)
     if isinstance(one, Call) and one.name == "list":
@@ -231,7 +242,7 @@ def _arithmetic(operator: str) -> Callable[[Expression, Expression], Expression]
         nullable = left.nullable or right.nullable
         kinds = (left.kind.name, right.kind.name)
         if kinds == ("moment", "moment") and operator == "-":
-            return Call(form.INTERVAL, nullable, "minus", (left, right))
+            return Call(form.INTERVAL, nullable, "elapsed", (left, right))
         if kinds == ("date", "date") and operator == "-":
             return Call(form.WHOLE_NUMBER, nullable, "daysBetween", (left, right))
         if kinds == ("interval", "moment") and operator == "+":

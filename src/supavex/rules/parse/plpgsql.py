@@ -166,7 +166,8 @@ class _Reader:
         if "expr" not in content:
             raise Untranslatable("RETURN without a value, or of OUT parameters, is not translated")
         value = self.expression(content["expr"])
-        if is_enum(self.function.returns.lower(), self.scope.source) and not self.function.returns_set:
+        named = self.function.returns == "numeric" or is_enum(self.function.returns.lower(), self.scope.source)
+        if named and not self.function.returns_set:
             value = cast_named(value, self.function.returns, self.scope.source)
         return [Statement("return", returned(value, self.declared, returns_set=self.function.returns_set))]
 

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from supavex.mapping.plan import TablePlan
-from supavex.rules.form import Expression, Function, Kind, Untranslatable, Variable, Whole
+from supavex.postgres.catalog import Column
+from supavex.rules import form
+from supavex.rules.form import Call, Expression, Function, Kind, Untranslatable, Variable, Whole
 from supavex.rules.parse.columns import Source, field_of, value_of
+from supavex.rules.parse.conversions import cast_named
 from supavex.rules.parse.grammar import expression_node
 
 #: The most nodes of one policy with the functions that it calls, and the most levels of nesting.
@@ -138,7 +141,7 @@ class Scope:
             raise Untranslatable(
                 f"the expression of the generated column {name} gives {made.kind}, and its field holds {found.kind}"
             )
-        return made
+        return _stored(made, found, column, self.source)
 
     def _every_variable(self) -> set[str]:
         own = set(self.variables)
@@ -157,6 +160,13 @@ class Scope:
         return next(n for n in (plain, *(f"{plain}_{i}" for i in range(2, 1000))) if n not in taken)
 
 
+def _stored(made: Expression, found: Expression, column: Column, source: Source) -> Expression:
+    """The value of a generated column's expression as the column stores it."""
+    if found.kind == form.REAL:
+        return Call(form.REAL, made.nullable, "realOf", (made,))
+    return cast_named(made, column.type.name, source) if found.kind.name in ("number", "text") else made
+
+
 #: Names that rules.ts uses itself, and TypeScript's words.
 RESERVED = frozenset(
     """
@@ -164,8 +174,8 @@ RESERVED = frozenset(
     boolean booleanFromJson booleanFromText break Caller caller callerOf cardinality case catch checkConstraints
     Child class Command concat concatenated const Constraints constraints constraintsOf containsAll containsJson
     continue ConvexError count countTrue crypto customMutation customQuery DatabaseReader DatabaseWriter Date dateOf
-    dayAfter dayBefore daysBetween db debugger deeper default delete demandSelect differ differsFromAll
-    differsFromAny DIGITS divided do Doc element else encodedId enum equalsAll equalsAny equalValues Error eval
+    dayAfter dayBefore daysBetween db debugger decimalOf deeper default delete demandSelect differ differsFromAll
+    differsFromAny DIGITS divided do Doc elapsed element else encodedId enum equalsAll equalsAny equalValues Error eval
     export exports extends false finally find first firstBy for Found function gathered get granted greatest
     greatestOf guarded Id identityOf idInTable idOf idOfNumber idOfText idsOf idsOfNumbers idsOfTexts if implements
     import in Infinity insert instanceof int64Of interface isDuplicate isNull joined JSON jsonAt jsonAtPath

@@ -284,14 +284,14 @@ async function* find<T extends TableNames>(
   if ("_id" in equal) {
     const id = loose.normalizeId(table, equal._id);
     const row = id === null ? null : await loose.get(table, id);
-    if (row !== null && entries.every(([name, value]) => row[name] === value)) yield row;
+    if (row !== null && entries.every(([name, value]) => equalValues(row[name], value))) yield row;
     return;
   }
   let query = loose.query(table);
   if (index !== undefined) {
     query = query.withIndex(index, (q: Loose) => indexed.reduce((range, name) => range.eq(name, equal[name]), q));
   }
-  for await (const row of query) if (entries.every(([name, value]) => row[name] === value)) yield row;
+  for await (const row of query) if (entries.every(([name, value]) => equalValues(row[name], value))) yield row;
 }
 
 // Writing

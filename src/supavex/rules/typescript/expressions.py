@@ -37,7 +37,7 @@ from supavex.rules.form import (
     Whole,
     rows_in,
 )
-from supavex.rules.typescript.notation import binds_less, grouped, key, literal, member, quoted, type_text
+from supavex.rules.typescript.notation import binds_less, grouped, key, literal, may_be_nan, member, quoted, type_text
 
 #: The most characters of an unbroken line.
 _WIDTH = 100
@@ -154,6 +154,7 @@ class Writer:
         one, other = self.value(left), self.value(right)
         sides = (left, right)
         native = all(self._native(side) for side in sides) and not any(side.kind.labels for side in sides)
+        native = native and not may_be_nan(sides, operator)
         missing = sum(side.nullable for side in sides)
         if operator == "=" and native and missing < 2 and left.kind.name in _NATIVE:
             return f"{grouped(one)} === {grouped(other)}"

@@ -50,7 +50,7 @@ def module(rules: RuleSet, constraints: Constraints) -> Module:
     readers = [_visible(name, found[name], used) for name in rules.tables]
     identity, uses = _identity(rules)
     used |= uses
-    runtime = _runtime(used)
+    runtime = _runtime(used | {"equalValues"})
     numbers = {}
     if "tableNumbers" in runtime:
         numbers = {name: rules.work.source.numbers[name] for name in rules.tables}

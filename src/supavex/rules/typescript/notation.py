@@ -7,7 +7,7 @@ import math
 import re
 
 from supavex.rules import form
-from supavex.rules.form import Expression, Kind
+from supavex.rules.form import Constant, Expression, Kind
 
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
 
@@ -102,3 +102,13 @@ def type_of(kind: Kind) -> str:
 def type_text(e: Expression) -> str:
     """TypeScript's type of an expression, including its form of NULL."""
     return f"{type_of(e.kind)}{' | null | undefined' if e.nullable else ''}"
+
+
+def may_be_nan(sides: tuple[Expression, Expression], operator: str) -> bool:
+    """Whether both sides may be NaN, or the order of one counts. To PostgreSQL NaN is a number like others."""
+    if sides[0].kind.name != "number" or all(side.kind.table == "int" for side in sides):
+        return False
+    finite = any(
+        isinstance(one, Constant) and isinstance(one.value, int | float) and math.isfinite(one.value) for one in sides
+    )
+    return not finite or operator in ("<", "<=")

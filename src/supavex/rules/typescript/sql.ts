@@ -8,14 +8,14 @@ function differ(a: unknown, b: unknown): boolean {
   return !isNull(a) && !isNull(b) && !equalValues(a, b);
 }
 
-/** SQL's <; false if a side is NULL. */
+/** SQL's <; false if a side is NULL. NaN is greater than all other numbers, and equal to itself. */
 function less(a: unknown, b: unknown): boolean {
-  return !isNull(a) && !isNull(b) && (a as number) < (b as number);
+  return !isNull(a) && !isNull(b) && ((a as number) < (b as number) || (Number.isNaN(b) && !Number.isNaN(a)));
 }
 
 /** SQL's <=; false if a side is NULL. */
 function atMost(a: unknown, b: unknown): boolean {
-  return !isNull(a) && !isNull(b) && (a as number) <= (b as number);
+  return !isNull(a) && !isNull(b) && ((a as number) <= (b as number) || Number.isNaN(b));
 }
 
 /** IS NOT DISTINCT FROM. */
@@ -24,7 +24,7 @@ function notDistinct(a: unknown, b: unknown): boolean {
 }
 
 function equalValues(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
+  if (a === b || (Number.isNaN(a) && Number.isNaN(b))) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   if (Array.isArray(a) !== Array.isArray(b)) return false;
   const [one, other] = [Object.entries(a), b as Record<string, unknown>];
@@ -84,7 +84,7 @@ function single<V>(values: V[]): V | null {
 /** ORDER BY … LIMIT 1. A row is its value, then its sort keys. NULL is last, or first if the key descends. */
 function firstBy<V>(rows: [V, ...unknown[]][], descending: boolean[]): V | null {
   const order = (a: unknown, b: unknown) =>
-    isNull(a) || isNull(b) ? Number(isNull(a)) - Number(isNull(b)) : (a as number) < (b as number) ? -1 : Number(a !== b);
+    isNull(a) || isNull(b) ? Number(isNull(a)) - Number(isNull(b)) : Number(less(b, a)) - Number(less(a, b));
   const sorted = [...rows].sort((a, b) => {
     for (const [at, down] of descending.entries()) {
       const found = order(a[at + 1], b[at + 1]) * (down ? -1 : 1);
@@ -122,10 +122,11 @@ const substring = strict((text: string, start: number, count: number = Infinity)
   if (count < 0) throw new Error("negative substring length not allowed");
   return [...text].slice(Math.max(start - 1, 0), Math.max(start - 1 + count, 0)).join("");
 });
-/** An assignment to a variable of varchar(n). */
+/** An assignment to a variable of varchar(n). It cuts spaces, and throws for other characters. */
 const limited = strict((text: string, most: number) => {
-  if ([...text].length > most) throw new Error("value too long for type character varying");
-  return text;
+  const characters = [...text];
+  if (characters.slice(most).some((one) => one !== " ")) throw new Error("value too long for type character varying");
+  return characters.slice(0, most).join("");
 });
 const replaced = strict((text: string, part: string, by: string) => (part === "" ? text : text.split(part).join(by)));
 const splitPart = strict((text: string, by: string, at: number) => {
@@ -162,9 +163,9 @@ const divided = strict((a: number, b: number, bits: number = 32) => {
   if (b === 0) throw new Error("division by zero");
   return withinBits(Math.trunc(a / b), bits);
 });
-const remainder = strict((a: number, b: number, _bits: number = 32) => {
+const remainder = strict((a: number, b: number, bits: number = 32) => {
   if (b === 0) throw new Error("division by zero");
-  return a % b;
+  return withinBits(a % b, bits);
 });
 /** abs. `bits`: the size of a whole number; null for numbers with decimals. */
 const absolute = (a: number | null | undefined, bits: number | null = 32): number | null =>
@@ -174,10 +175,10 @@ const realOf = strict((value: number) => Math.fround(value));
 const greatest = <V>(...values: V[]): V | null => greatestOf(values);
 const least = <V>(...values: V[]): V | null => leastOf(values);
 function greatestOf<V>(values: V[]): V | null {
-  return values.reduce<V | null>((best, one) => (isNull(one) || (!isNull(best) && best! >= one!) ? best : one), null);
+  return values.reduce<V | null>((best, one) => (isNull(one) || atMost(one, best) ? best : one), null);
 }
 function leastOf<V>(values: V[]): V | null {
-  return values.reduce<V | null>((best, one) => (isNull(one) || (!isNull(best) && best! <= one!) ? best : one), null);
+  return values.reduce<V | null>((best, one) => (isNull(one) || atMost(best, one) ? best : one), null);
 }
 const countTrue = (...values: boolean[]) => values.filter(Boolean).length;
 function anyTrue(values: (boolean | null | undefined)[] | null): boolean | null {
@@ -189,6 +190,8 @@ function allTrue(values: (boolean | null | undefined)[] | null): boolean | null 
   return known.length === 0 ? null : known.every((one) => one === true);
 }
 
+/** The milliseconds between two timestamps. */
+const elapsed = strict((a: number, b: number) => a - b);
 /** A timestamp plus an interval of months and milliseconds. */
 const later = strict((moment: number, months: number, milliseconds: number) => {
   const found = new Date(moment);
@@ -255,6 +258,11 @@ const numberOf = strict((value: bigint | number | boolean) => {
   return found;
 });
 const int64Of = strict((value: number) => BigInt(value));
+/** A number as numeric. PostgreSQL rounds a double precision to 15 digits then, so more digits throw. */
+const decimalOf = strict((value: number) => {
+  if (Number(value.toPrecision(15)) !== value) throw new Error("number with more than 15 digits");
+  return value;
+});
 const textOfNumber = strict((value: bigint | number) => String(value));
 const textOfBoolean = strict((value: boolean) => (value ? "true" : "false"));
 const randomUuid = () => crypto.randomUUID();
