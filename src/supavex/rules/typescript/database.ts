@@ -399,8 +399,9 @@ async function isDuplicate(table: TableNames, unique: Unique<TableNames>, row: L
 async function removeWithChildren(table: TableNames, row: Loose, caller: Caller, db: Loose): Promise<void> {
   const removed = new Map<string, TableNames>([[row._id, table]]);
   const cleared = new Map<string, { table: TableNames; old: Loose; row: Loose }>();
-  const held: { id: string; table: TableNames; field: string }[] = [];
   for (const [id, of] of removed) {
+    // PostgreSQL looks for other references before the rows that it has just removed remove theirs.
+    const held: { id: string; table: TableNames; field: string }[] = [];
     for (const child of constraintsOf(of).children ?? []) {
       let query = db.query(child.table);
       if (child.index !== undefined) query = query.withIndex(child.index, (q: Loose) => q.eq(child.field, id));
@@ -414,9 +415,9 @@ async function removeWithChildren(table: TableNames, row: Loose, caller: Caller,
         else held.push({ id: found._id, table: child.table, field: child.field });
       }
     }
-  }
-  for (const { id, table: of, field } of held) {
-    if (!removed.has(id)) throw refused("foreign_key", { table: of, fields: [field], references: table });
+    for (const { id: holder, table: child, field } of held) {
+      if (!removed.has(holder)) throw refused("foreign_key", { table: child, fields: [field], references: of });
+    }
   }
   for (const id of removed.keys()) await db.delete(id);
   for (const [id, { table: of, old, row: after }] of cleared) {
