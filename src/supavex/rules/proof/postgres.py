@@ -116,6 +116,12 @@ class PostgresSide:
         assert table.key is not None
         return key_text_sql(table.key, table.key.own(ALIAS))
 
+    def _typed_key(self, table: TablePlan) -> str:
+        """The condition for one row. By the key's own type, PostgreSQL reads no other row, whose policy may raise."""
+        assert table.key is not None
+        type_ = {"uuid": "uuid", "integer": "int8"}.get(table.key.form)
+        return f"{table.key.own(ALIAS)[0]} = %s::{type_}" if type_ else f"{self._key(table)} = %s"
+
     def _id(self, table: TablePlan, text: str) -> str:
         assert table.key is not None
         return encode_id(self.numbers[table.target], table.key.internal_id(text))
@@ -178,7 +184,7 @@ class PostgresSide:
             names = ", ".join(quoted(name) for name in columns)
             marks = ", ".join(mark for mark, _ in columns.values())
             return f"INSERT INTO {place} ({names}) VALUES ({marks})", values
-        where = f"WHERE {self._key(table)} = %s"
+        where = f"WHERE {self._typed_key(table)}"
         key = self._key_text(table, id_)
         if command == "delete":
             return f"DELETE FROM {place} AS {ALIAS} {where}", [key]
