@@ -358,6 +358,30 @@ def test_nothing_is_larger_than_a_reader_holds() -> None:
     assert LARGER.keys() - found == set(), "no longer larger"
 
 
+def unexplained(path: Path) -> Iterator[str]:
+    """The fields of a module's classes of more than five fields that no ``#:`` comment explains."""
+    lines = path.read_text().splitlines()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        made = [ast.unparse(each) for each in (*node.decorator_list, *node.bases)]
+        fields = [
+            each
+            for each in node.body
+            if isinstance(each, ast.AnnAssign) and not ast.unparse(each.annotation).startswith("ClassVar")
+        ]
+        if len(fields) > 5 and any(re.search(r"\b(?:dataclass|NamedTuple|TypedDict|Struct)\b", each) for each in made):
+            for each in fields:
+                above, own = lines[each.lineno - 2].strip(), lines[each.lineno - 1 : each.end_lineno]
+                if not above.startswith("#") and not any("#: " in line for line in own):
+                    yield f"{path.relative_to(ROOT)}:{each.lineno}: {node.name}.{ast.unparse(each.target)}"
+
+
+def test_a_class_of_many_fields_explains_each_at_the_field() -> None:
+    found = [line for path in sorted((ROOT / "src/supavex").rglob("*.py")) for line in unexplained(path)]
+    assert found == [], "say at the field: the unit, what an empty value means, where it comes from"
+
+
 def test_no_file_has_a_server_of_its_own_for_importing_the_shared_one() -> None:
     """A fixture that a file imports is another one there: of a session's server, each such file would start its own."""
     shared = ROOT / "tests/databases.py"

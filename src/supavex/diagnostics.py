@@ -36,7 +36,9 @@ class Diagnostic:
 
     #: A stable code.
     code: str
+    #: An ``error`` fails a check; with ``--strict``, a ``warning`` does, too.
     severity: Severity
+    #: The finding as a sentence.
     message: str
     #: The subject: ``table.field`` or the like.
     subject: str = ""

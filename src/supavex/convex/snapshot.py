@@ -66,6 +66,7 @@ class StoredEntry:
     created: float | None
     #: The digest of the contents that the metadata name.
     sha256: bytes | None
+    #: The media type that the metadata name; None if they have none.
     content_type: str | None
     #: The uuid of the file's address.
     name: str | None

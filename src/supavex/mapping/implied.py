@@ -28,7 +28,9 @@ _SQL_TYPES = {
 class ImpliedReference:
     """A column that holds keys of a table."""
 
+    #: The column's table.
     table: Place
+    #: The column's name.
     column: str
     #: Whether the column is an array of keys.
     many: bool

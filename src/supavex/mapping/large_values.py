@@ -34,7 +34,9 @@ class LargeValues:
 
     #: The table's schema.
     schema: str
+    #: The table's name without its schema.
     table: str
+    #: The column: text, varchar, json, jsonb or bytea.
     column: Column
     #: The table's key.
     key: Key

@@ -32,10 +32,13 @@ class _Condition:
     sql: str
     #: The column's name.
     place: str
+    #: The code of the rejection.
     code: str
     #: The reason, for the message.
     reason: str
+    #: The fix, as a sentence.
     fix: str
+    #: The line of schema.py that the condition comes from; None if it is unknown.
     written: Place | None = None
 
 

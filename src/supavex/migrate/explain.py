@@ -34,6 +34,7 @@ class Explained:
     column: str
     #: PostgreSQL's type.
     type: str
+    #: The field of the document; empty for a column without one.
     field: str
     #: The field's validator.
     validator: str
@@ -49,7 +50,9 @@ class Explained:
 class Explanation:
     """The explanation of a table."""
 
+    #: The PostgreSQL table, ``schema.name``.
     source: str
+    #: The Convex table; empty if the table has none.
     target: str
     #: Whether the table moves.
     status: str
@@ -59,6 +62,7 @@ class Explanation:
     key: str
     #: How ``_creationTime`` is made.
     creation: str
+    #: The columns in the table's order, then the fields without a column.
     columns: list[Explained]
     #: One row of the source, if there is one.
     before: dict[str, Any] | None = None

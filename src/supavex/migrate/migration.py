@@ -50,6 +50,7 @@ PutArchive = Callable[[SnapshotArchive, CopyResult], object]
 class Migration:
     """The result of a migration."""
 
+    #: The result of the copy: counts and rejected rows by table.
     copy: CopyResult
     #: The folder with the migration's state.
     folder: Folder
@@ -57,6 +58,7 @@ class Migration:
     allowed: int
     #: False if the rows stayed in the archive, or nothing was written.
     imported: bool
+    #: Whether nothing was to be written.
     dry_run: bool
     #: For a migration of changes: the changes that it found.
     since: ChangedTables | None = None

@@ -40,11 +40,13 @@ class UniqueRule:
 
     #: The constraint's name.
     name: str
+    #: The key's fields, in the constraint's order.
     fields: tuple[str, ...]
     #: The index that looks it up.
     index: str
     #: The fields of the key that begin this index.
     indexed: tuple[str, ...]
+    #: Whether two NULLs are equal (NULLS NOT DISTINCT). Otherwise a key with a NULL equals no other.
     nulls_not_distinct: bool
     #: The condition of a partial index; None without one.
     where: Expression | None
@@ -75,6 +77,7 @@ class LeftOut:
 class TableConstraints:
     """The constraints of a table that rules.ts enforces."""
 
+    #: The unique keys. A key that becomes the ``_id`` is left out.
     unique: list[UniqueRule] = field(default_factory=list)
     #: The name and the condition of each CHECK.
     checks: list[tuple[str, Expression]] = field(default_factory=list)

@@ -33,18 +33,20 @@ _WORDS = {
 class Kind:
     """The representation of a value in Convex. Timestamps and intervals are milliseconds; dates ``YYYY-MM-DD``; times
     as in the field.
-
-    ``ordered``: whether JavaScript's ``<`` orders the values as PostgreSQL does. ``labels``: an enum's, in order.
-    ``key``: for an ``id`` the kind of its column: ``uuid``, ``number`` or ``text``; empty for another, or several.
-    ``table``: for an ``id`` its table; for a number ``int`` if it is whole and ``real`` if it is a float4; for a text
-    ``uuid`` or ``json`` if it was one; for a time its format. ``bits``: the size of a whole number in PostgreSQL.
     """
 
+    #: The kind; see :data:`KindName`.
     name: KindName
+    #: For an ``id`` or a ``row``: the Convex table. For a number: ``int`` if it is whole, ``real`` if it is a float4.
+    #: For a text: ``uuid`` or ``json`` if it was one. For a time: its format. Else empty.
     table: str = ""
+    #: The kind of an array's elements; None for other kinds.
     element: Kind | None = None
+    #: The labels of an enum, in order; empty for other kinds.
     labels: tuple[str, ...] = ()
+    #: For an ``id``: the kind of its column (``uuid``, ``number`` or ``text``); empty for another, or several.
     key: str = field(default="", compare=False)
+    #: For a whole number: its bits in PostgreSQL (16, 32 or 64); 0 if unknown, and for other kinds.
     bits: int = field(default=0, compare=False)
 
     def stands_for(self, declared: Kind) -> bool:
@@ -253,9 +255,11 @@ class Count(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A table of FROM: documents of ``table``, named ``row``."""
+    """A table of FROM."""
 
+    #: The Convex table.
     table: str
+    #: The variable of the table's document in TypeScript.
     row: str
     #: The fields that equal an expression.
     equal: tuple[tuple[str, Expression], ...] = ()
@@ -310,7 +314,9 @@ class Function:
     parameters: tuple[tuple[str, Kind, bool], ...]
     #: The name, the kind and the first value of each variable.
     variables: tuple[tuple[str, Kind, Expression | None], ...]
+    #: The statements in order.
     body: tuple[Statement, ...]
+    #: The kind of the result.
     returns: Kind
     #: Whether the result can be NULL.
     nullable: bool

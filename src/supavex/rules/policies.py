@@ -40,11 +40,13 @@ class PolicyRule:
 class TableRules:
     """The rules of one Convex table."""
 
+    #: The Convex table's name.
     target: str
     #: None if no source table goes to it. It is then closed.
     source: TablePlan | None
     #: Whether row level security is enabled.
     security: bool = True
+    #: Its policies, those without a form among them.
     policies: list[PolicyRule] = field(default_factory=list)
     #: The allowed commands by role; None if every role may do everything.
     grants: dict[str, tuple[str, ...]] | None = None

@@ -47,6 +47,7 @@ class Usage:
     app: str
     #: Whether there is advice.
     advised: bool
+    #: The uses of tables, by table.
     tables: list[TableUsage]
     #: The uses other than of tables, by kind.
     others: dict[str, list[Advice]]

@@ -24,18 +24,23 @@ from supavex.errors import SupavexError
 
 @dataclass(frozen=True, slots=True)
 class DocumentPage:
-    """A document of a table, or of ``_storage``. For ``_storage``, ``address`` is the path of its file."""
+    """A document of a table, or of ``_storage``."""
 
     template: ClassVar[str] = "document.html"
     section: ClassVar[str] = "tables"
+    #: The name of the document's table.
     table: str
+    #: The document with its system fields. For ``_storage``: the metadata of the stored file.
     document: Document
     #: The types of fields in the schema, by field.
     types: Mapping[str, str]
+    #: The ids in the document, each with its path, as far as the page's budget of reads allows.
     references: list[Reference]
     #: None without a schema, which names the fields that may refer to the document.
     referring: list[Referring] | None
+    #: The names of the deployment's tables, by table number.
     names: Mapping[int, str]
+    #: For ``_storage``: the path under which the dashboard serves the file. Empty for another table.
     address: str
 
     @property

@@ -20,17 +20,20 @@ _REJECT_FIELDS = ("table", "key", "column", "code", "reason", "fix")
 
 @dataclass(frozen=True, slots=True)
 class MigrationPage:
-    """The report (None: there was no migration), and some of the rejected rows."""
+    """The report of the last migration, and some of its rejected rows."""
 
     template: ClassVar[str] = "migration.html"
     section: ClassVar[str] = "migration"
     title: ClassVar[str] = "Migration"
+    #: The content of ``report.json``; None if there was no migration, or if ``problem`` says why it is not shown.
     report: dict[str, Any] | None
     #: Why the report can't be shown, if the file exists.
     problem: str
+    #: One page of rejected rows, each with its table, key, column, code, reason and fix.
     rejects: list[dict[str, str]]
     #: The byte at which the next page of rejected rows begins; None if there is none.
     next: int | None
+    #: Whether this page of rejected rows is not the first.
     later: bool
     #: The verdict of the last proof, its target, and its time; None if there was no proof.
     proof: dict[str, Any] | None = None

@@ -27,6 +27,7 @@ _COLUMNS = "id, document, path, definition, mounted, args, env, http_prefix"
 class Component:
     """A component at one place. The app itself has the id 0 and the path ``""``."""
 
+    #: The number under which the deployment's file keeps its data.
     id: int = 0
     #: The id by which the CLI and function handles name it.
     document: str = ""
@@ -34,6 +35,7 @@ class Component:
     path: str = ""
     #: The folder of its ``convex.config.ts``, relative to the app's.
     definition: str = ""
+    #: False if a later push left it out: its tables and stored files stay, and its functions are removed.
     mounted: bool = True
     #: Its arguments as internal JSON, by name.
     args: Mapping[str, Any] = field(default_factory=dict)

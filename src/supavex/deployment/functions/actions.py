@@ -135,18 +135,27 @@ _WRITING = {
 
 @dataclass(slots=True)
 class _ActionRun:
+    #: The deployment's queries and mutations, which the action may call.
     functions: TransactionFunctions
+    #: Runs another action of the app (``ctx.runAction``).
     action: Callable[[Call], Outcome]
+    #: The pushed app, the same for the whole run.
     app: App
+    #: The process that runs the action's JavaScript, for this run only.
     runner: Runner
+    #: The action's own call.
     call: Call
+    #: The outcome of the action, which collects the logs.
     outcome: Outcome
+    #: The component to which the action belongs.
     component: Component = APP
     #: Answers the operations whose names begin with ``http/``.
     exchange: Callable[[str, Arguments], str] | None = None
     #: The operations that wait for a thread.
     _asked: queue.SimpleQueue[tuple[int, str, str] | None] = field(default_factory=queue.SimpleQueue)
+    #: The number of answering threads that were started, at most ``_AT_ONCE``.
     _threads: int = 0
+    #: Whether the run has ended. The answering threads then end too.
     _over: bool = False
     #: An unforeseen exception of an answering thread.
     _error: BaseException | None = None

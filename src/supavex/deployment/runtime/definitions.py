@@ -60,15 +60,21 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class ComponentDefinition:
-    """An evaluated definition. ``data`` is its description for the CLI."""
+    """An evaluated definition."""
 
+    #: Its folder, relative to the app's; empty for the app.
     path: str
+    #: The components that it mounts.
     children: tuple[Mount, ...]
+    #: The arguments that it takes, by name.
     args: Mapping[str, Declared]
+    #: The environment variables that it declares, by name.
     env: Mapping[str, Declared]
     #: Prefixes of paths (``/shop/``), with the names of the children that answer there.
     http_mounts: Mapping[str, str]
+    #: The prefix of its own HTTP routes, with slashes at both ends; None if the definition names none.
     http_prefix: str | None
+    #: The description of the definition in JSON, as Convex's CLI expects it in the answer to a push.
     data: dict[str, Any]
 
 

@@ -53,14 +53,19 @@ class _Opened:
 
 @dataclass
 class Host:
-    """A served deployment. ``folder`` holds its file, uploads and stored files."""
+    """A served deployment."""
 
+    #: The deployment, with one connection to its file. See :meth:`run`.
     deployment: Deployment
+    #: The folder with the deployment's file, uploads and stored files.
     folder: Path
+    #: The key that the CLI and the dashboard have to send.
     admin_key: str
+    #: The addresses under which clients reach the server.
     addresses: Addresses
     #: The names by which a request may call this server; see :mod:`supavex.deployment.server.security`.
     names: frozenset[str] = frozenset({"127.0.0.1", "localhost", "::1"})
+    #: The deployment's name, for the CLI and for the names of exports.
     name: str = "supavex-local"
     #: The port where HTTP actions answer.
     site_port: int = 0
@@ -74,18 +79,27 @@ class Host:
     silence_seconds: float = 15.0
     #: A counter of changes; see :meth:`change`.
     changes: int = 0
+    #: Gives :attr:`deployment` to one thread at a time.
     _lock: threading.Lock = field(default_factory=threading.Lock)
     #: The hosts from which actions, and the reader of auth.config.ts's keys, may fetch.
     fetch_hosts: frozenset[str] = frozenset()
+    #: The event that the present waiters of :meth:`change` wait for. Each change replaces it.
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    #: The server's event loop, from :meth:`start` to :meth:`stop`.
     _loop: asyncio.AbstractEventLoop | None = None
+    #: The threads for queries and mutations.
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_CALLS, "supavex-call"))
+    #: The threads for actions and HTTP actions.
     _acting: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_ACTIONS, "supavex-act"))
+    #: The last result of :meth:`timestamp`.
     _timestamp: int = 0
+    #: SQLite's ``data_version`` at the last look at the file; -1 before the first.
     _data_version: int = -1
     #: The running queries of subscriptions, by identity and timestamp.
     _queries: dict[tuple[QueryKey, int], asyncio.Future[Outcome]] = field(default_factory=dict)
+    #: The parts that are opened at their first use; None before.
     _opened: _Opened | None = None
+    #: Lets one thread open them.
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:

@@ -45,10 +45,13 @@ class ImportJob:
     database: Path
     #: The deployment's folder.
     folder: Path
+    #: How the import treats existing documents, in Convex's words.
     mode: Mode
+    #: The format of the file.
     form: Form
     #: The table of a file of one table.
     table: str | None
+    #: The uploaded file.
     content: Path
     #: The path of the component; empty for the app.
     component: str = ""

@@ -71,17 +71,26 @@ class Version:
 class Session:
     """The subscriptions and requests of one WebSocket's client, and the client's version."""
 
+    #: The server.
     host: Host
+    #: Checks admin keys.
     calls: Calls
+    #: Sends messages over the WebSocket.
     sender: Sender
+    #: The client's id of the session, from ``Connect``. Answers of mutations are kept under it; empty: none are kept.
     id: str = ""
+    #: The subscriptions, by the client's number of each.
     queries: dict[int, Subscription] = field(default_factory=dict)
+    #: The identity of the client, from the last ``Authenticate``.
     who: Identity = NOBODY
+    #: The version that the client has: the end of the last transition.
     known: Version = field(default_factory=Version)
     #: Milliseconds by which the client's clock is ahead. It is an integer, because clients in Rust and Python refuse
     #: others.
     skew: int = 0
+    #: Whether ``Connect`` has come, which has to be the first message.
     connected: bool = False
+    #: The mutations and actions that have not been answered.
     pending: Pending = field(default_factory=Pending)
     #: Serializes transitions, so that messages are sent in the order of their causes.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)

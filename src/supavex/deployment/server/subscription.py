@@ -23,14 +23,17 @@ from supavex.errors import SupavexError
 
 @dataclass(slots=True)
 class Subscription:
-    """A subscribed query, with its last result. ``args`` is JSON data (internal form) of an object."""
+    """A subscribed query, with its last result."""
 
+    #: The query's path, ``module:function``.
     path: str
+    #: The arguments, an object in internal JSON.
     args: dict[str, Any]
     #: The end of its page in an earlier run, which stays when the page is read again.
     journal: str | None = None
     #: The path of its component; empty for the app.
     component: str = ""
+    #: The outcome of the last run; None before the first, and after :meth:`forget`.
     outcome: Outcome | None = None
     #: The last timestamp at which the outcome is known to be valid.
     checked: int = 0

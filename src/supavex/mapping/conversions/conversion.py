@@ -68,6 +68,7 @@ class Conversion:
 
     #: The words for it in reports.
     name: str
+    #: How the Arrow column of ``select`` is written.
     kind: Kind
     #: SQL over ``{c}`` that the copy reads.
     select: str = "{c}"

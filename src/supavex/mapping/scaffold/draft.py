@@ -59,6 +59,7 @@ class Draft:
     table: Table
     #: The Convex table's name.
     target: str
+    #: The table's key, from which ``_id`` is computed.
     key: Key
     #: The fields in order, by name.
     fields: dict[str, Field] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class Draft:
     toml: list[str] = field(default_factory=list)
     #: The fields of references by several columns, by these columns.
     references: dict[tuple[str, ...], str] = field(default_factory=dict)
+    #: Remarks on the whole table, which become comments above its definition.
     notes: list[str] = field(default_factory=list)
 
 
@@ -75,11 +77,13 @@ class Draft:
 class Context:
     """The shared state of all definitions."""
 
+    #: The settings of supavex.toml.
     project: Settings
     #: Convex's names of the moving tables.
     targets: Mapping[Place, str]
     #: The keys of all tables.
     keys: Mapping[Place, Key | None]
+    #: The references without a foreign key, by table and column.
     implied: Mapping[tuple[Place, str], ImpliedReference]
     #: The remarks that have been made, so that each is made once.
     said: set[str] = field(default_factory=set)

@@ -26,14 +26,17 @@ class BaselineRecorder:
     Tables that the copy does not take keep their entry in the target's last baseline, if there is one.
     """
 
+    #: The project's baselines.
     baselines: Baselines
+    #: The deployment that gets the rows, as ``--to`` names it.
     target: str
     #: A second name under which the baseline is kept.
     also: str | None = None
     #: The tables of a copy of changes; None: all tables.
     changed: ChangedTables | None = None
-    #: The source tables whose rows the copy read, at this snapshot or at an earlier one.
+    #: The source tables, ``schema.name``, whose rows the copy read at this snapshot.
     read: list[str] = field(default_factory=list)
+    #: The source tables whose rows an interrupted run read at an earlier snapshot. They stay stale.
     earlier: list[str] = field(default_factory=list)
 
     def write(

@@ -63,10 +63,14 @@ def other_rules(plan: Plan, baseline: Baseline, held: HeldSnapshot) -> list[str]
 
 @dataclass(slots=True)
 class ChangedTables:
-    """Selects the tables of a copy. ``detector`` finds the changes; ``stale`` are source tables to take in any case."""
+    """Selects the tables of a copy."""
 
+    #: The plan of the migration.
     plan: Plan
+    #: Finds the changes since the baseline.
     detector: ChangeDetector
+    #: Source tables, ``schema.name``, that are selected in any case: their rows in the target may differ from the
+    #: baseline.
     stale: frozenset[str] = frozenset()
     #: Why each table was selected, by name.
     reasons: dict[str, str] = field(default_factory=dict)
@@ -76,6 +80,7 @@ class ChangedTables:
     changes: list[TableChanges] = field(default_factory=list)
     #: When the snapshot of the baseline was taken (ISO 8601, UTC).
     made_at: str = field(init=False, default="")
+    #: The references between the moving tables.
     graph: ReferenceGraph = field(init=False)
 
     def __post_init__(self) -> None:

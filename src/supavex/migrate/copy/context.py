@@ -30,6 +30,7 @@ class CopyContext:
     existing: Mapping[str, ExistingIds]
     #: The place of the parts.
     files: PartFiles
+    #: The exported snapshot at which all rows are read.
     snapshot: Snapshot
     #: A connection whose transaction reads the snapshot.
     holder: psycopg.Connection

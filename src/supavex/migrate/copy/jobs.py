@@ -20,12 +20,19 @@ MOST_REJECTS = 200_000
 class TableJob:
     """The arguments of a table's encoder; see :class:`TableEncoder`."""
 
+    #: The plan of the table.
     table: TablePlan
+    #: The number of each table that ids name, by the table's name in Convex.
     numbers: Mapping[str, int]
+    #: By field, the keys that it may not name.
     bad: Mapping[str, list[ForbiddenKeys]]
+    #: By field, the old key texts and their new ids, for fields with an id file.
     lookups: Mapping[str, Lookup]
+    #: Keys (16 bytes) that several rows have, with the tables that have them.
     shared_keys: Mapping[bytes, str]
+    #: By field, the ids that Convex chose, for references to tables that exist there.
     existing: Mapping[str, ExistingIds] = field(default_factory=dict)
+    #: The most rejected rows of one part. With more, the part fails.
     most_rejects: int = MOST_REJECTS
 
     def encoder(self) -> TableEncoder:

@@ -50,11 +50,17 @@ from supavex.text import counted
 class _Request:
     """The arguments of :func:`copy`."""
 
+    #: The plan of the migration.
     plan: Plan
+    #: The connection string of the source, with its password.
     url: str
+    #: The number of each table that ids name, by the table's name in Convex.
     numbers: Mapping[str, int]
+    #: The path of the archive; None if none is written.
     archive: Path | None
+    #: The folder for the journal and the parts.
     work: Path
+    #: The choices of the command.
     options: CopyOptions
 
     def wanted(self) -> list[TablePlan]:

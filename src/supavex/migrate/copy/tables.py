@@ -26,7 +26,9 @@ from supavex.postgres.visibility import HeldSnapshot
 class TableCopy:
     """The copy of one table."""
 
+    #: The plan of the table.
     table: TablePlan
+    #: The counts and the rejected rows of all parts.
     result: TableResult
     #: The parts in order: the file's name and the result of each.
     parts: list[tuple[str, PartResult]]
@@ -85,7 +87,7 @@ def copy_tables(
 def copy_table(
     context: CopyContext, table: TablePlan, rejected: dict[str, set[bytes]], others: Sequence[Reject]
 ) -> TableCopy:
-    """Copies one table. ``others``: the number of rejected rows of other tables, which count for the limit."""
+    """Copies one table. ``others``: the rejected rows of other tables, which count for the limit."""
     started = time.monotonic()
     shared = shared_keys(context.holder, table)
     lookups = {planned.name: Lookup.of(planned.ids) for planned in table.fields if planned.ids is not None}

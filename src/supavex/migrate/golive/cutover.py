@@ -34,6 +34,7 @@ COMMIT;
 class Step:
     """A step of the cutover."""
 
+    #: What the step does, as a heading.
     title: str
     #: The commands to type.
     commands: tuple[str, ...] = ()

@@ -42,7 +42,9 @@ from supavex.text import counted, table_text
 class RemoteMigration:
     """The result of a migration into a remote deployment."""
 
+    #: The result of the copy.
     migration: Migration
+    #: The deployment, as messages name it.
     target: str
     #: The export from before.
     before: Path

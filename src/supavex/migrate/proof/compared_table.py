@@ -25,8 +25,11 @@ LARGE_BYTES = 8 << 20
 class ProofContext:
     """The state of one proof: what it compares, and what is known before the first row."""
 
+    #: The plan of the migration, by which rows and documents are compared.
     plan: Plan
+    #: The snapshot of the source that all parts of the proof read.
     snapshot: Snapshot
+    #: The target's documents.
     target: Documents
     #: The target's table numbers, by name.
     numbers: Mapping[str, int]
@@ -44,8 +47,11 @@ class ProofContext:
 class ComparedTable:
     """One table of a proof, and its findings."""
 
+    #: The state that all tables share.
     context: ProofContext
+    #: The plan of the table.
     table: TablePlan
+    #: The findings, counted and listed.
     proof: TableProof
     #: The transactions that the copy saw; None if rows that were written since can't be recognized.
     seen: Visibility | None

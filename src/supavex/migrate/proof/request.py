@@ -28,6 +28,7 @@ class Asked:
     tables: list[tuple[TablePlan, Visibility | None]]
     #: Whether the source was written to since the copy.
     written: bool
+    #: Called with the table ``storage.objects`` and the number of its rows that are done.
     progress: Progress
 
 

@@ -47,9 +47,11 @@ class StoreProof:
 
     #: The findings, counted and listed.
     found: TableProof = field(default_factory=lambda: TableProof("deployment.sqlite3", "deployment.sqlite3"))
+    #: The number of tables, those of components included.
     tables: int = 0
     #: The number of documents.
     documents: int = 0
+    #: The number of indexes whose entries were compared with the documents.
     indexes: int = 0
     #: The number of index entries.
     entries: int = 0
@@ -57,6 +59,7 @@ class StoreProof:
     modules: int = 0
     #: The check that SQLite made: ``integrity_check``, or ``quick_check`` for a large file.
     sqlite_check: str = ""
+    #: The seconds of all checks.
     seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:

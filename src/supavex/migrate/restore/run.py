@@ -41,15 +41,21 @@ _BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class RestoredTable:
-    """The result for one table; the last three counts are those of :class:`supavex.migrate.restore.rows.Counts`."""
+    """The result for one table."""
 
+    #: The PostgreSQL table, ``schema.name``.
     source: str
+    #: The Convex table.
     target: str
+    #: The number of rows that were written.
     rows: int
     #: By column, the values that the column rounds.
     rounded: dict[str, int]
+    #: By column, the values that equal the field's default, which the copy also writes for NULL.
     maybe_null: dict[str, int]
+    #: By column, the ids that became NULL, because neither the id file nor the target knows them.
     unknown: dict[str, int]
+    #: By field, the values that no column takes.
     untaken: dict[str, int]
 
 

@@ -24,7 +24,9 @@ _EARLIER = "moments"
 class TableBaseline:
     """A baseline's entry for one table, besides its rows."""
 
+    #: The PostgreSQL table, ``schema.name``.
     source: str
+    #: The Convex table.
     target: str
     #: The transactions that the copy's snapshot saw.
     visibility: Visibility
@@ -36,6 +38,7 @@ class TableBaseline:
     rules: str
     #: The seed of the rows' digests.
     seed: int
+    #: The number of rows.
     rows: int
     #: The bits of the key that determine a bucket.
     bits: int

@@ -28,10 +28,13 @@ _VERSION = 1
 class KeptExport:
     """A kept export."""
 
+    #: The path of the export, ``before-<time>.zip``.
     path: Path
+    #: The deployment that was exported.
     target: str
     #: The kind of import that followed.
     what: What
+    #: When the import began (ISO 8601, UTC).
     at: str
     #: When the imported snapshot was taken; empty for a rollback.
     taken_at: str

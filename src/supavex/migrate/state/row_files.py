@@ -107,16 +107,21 @@ class RowFile:
 
 @dataclass(slots=True)
 class RowWriter:
-    """Writes the rows of one table. Call :meth:`close` at the end. ``bits``: the least bits that determine
-    the bucket.
-    """
+    """Writes the rows of one table. Call :meth:`close` at the end."""
 
+    #: The file that gets the rows.
     file: RowFile
+    #: The PostgreSQL table, ``schema.name``.
     source: str
+    #: The bits of the key that determine a bucket: 0 (a single bucket) until ``_HELD`` rows are held, then ``_BITS``.
     bits: int = 0
+    #: The number of rows that were added.
     rows: int = 0
+    #: The keys and digests of the rows that are not yet written.
     _records: list[Array] = field(default_factory=list)
+    #: The key texts of these rows, if the caller gives texts.
     _texts: list[str] = field(default_factory=list)
+    #: The number of these rows.
     _held: int = 0
 
     def add(self, keys: Array, digests: Array, texts: Iterable[str] | None = None) -> None:

@@ -23,7 +23,9 @@ Command = Literal["deploy", "migrate", "changes", "verify", "rollback"]
 class Run:
     """One run of a command."""
 
+    #: The command; ``changes`` for ``migrate --changes``.
     command: Command
+    #: The deployment as ``--to`` names it; ``archive`` if the command wrote or read an archive instead.
     target: str
     #: When the run began.
     at: str = field(default_factory=now)
@@ -31,7 +33,9 @@ class Run:
     ok: bool = False
     #: Seconds by step, in order.
     steps: dict[str, float] = field(default_factory=dict)
+    #: The number of source rows that the command copied or compared.
     rows: int = 0
+    #: The number of documents that the command wrote or compared.
     documents: int = 0
     #: Source table to rows and seconds.
     tables: dict[str, dict[str, float]] = field(default_factory=dict)

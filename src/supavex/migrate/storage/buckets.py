@@ -57,8 +57,11 @@ class BucketFiles:
     are listed.
     """
 
+    #: The request.
     job: FileJob
+    #: Where the contents of the files are read.
     source: FileSource
+    #: A temporary SQLite database. Its table ``going`` has the files to copy.
     database: sqlite3.Connection
     #: The number of rows of storage.objects, without placeholders.
     rows: int = 0
@@ -68,6 +71,7 @@ class BucketFiles:
     size: int = 0
     #: The number of placeholders: rows for empty folders.
     placeholders: int = 0
+    #: The rejected rows of ``storage.objects``.
     rejects: list[Reject] = field(default_factory=list)
     #: The keys (16 bytes) of rejected rows, which references must not name.
     refused: set[bytes] = field(default_factory=set)

@@ -28,7 +28,9 @@ from supavex.postgres.connection import quoted
 class Matched:
     """The result of matching a table."""
 
+    #: The PostgreSQL table, ``schema.name``.
     table: str
+    #: The Convex table.
     target: str
     #: The number of rows.
     rows: int

@@ -28,6 +28,7 @@ _BATCH = 1000
 class ClerkIds:
     """The result of ``users --ids``."""
 
+    #: The file of ids that was written.
     file: Path
     #: The number of ids in the file.
     ids: int = 0

@@ -33,9 +33,13 @@ _PROGRESS = 1000
 class UsersReport:
     """The report of an export of users: counts that are independent of each other."""
 
+    #: The service or library that the users are exported for.
     target: AuthTarget
+    #: The file of the users.
     file: Path
+    #: The file of the remarks, one JSON object a line for each remark.
     remarks_file: Path
+    #: Whether password hashes were to be exported.
     with_password_hashes: bool
     #: When the snapshot was taken.
     taken_at: str = ""
@@ -45,6 +49,7 @@ class UsersReport:
     exported: int = 0
     #: The password hashes in the file.
     hashes: int = 0
+    #: The seconds of the export.
     seconds: float = 0.0
     #: Users by kind. A user may be of several kinds.
     kinds: Counter[str] = field(default_factory=Counter)

@@ -16,9 +16,11 @@ from supavex.rules.parse.scope import Scope, expression, reads
 class Builtin:
     """A function of the runtime."""
 
+    #: Its name in TypeScript.
     name: str
     #: The kinds of its arguments.
     takes: tuple[Kind, ...]
+    #: The kind of its result.
     gives: Kind
     #: The number of arguments, from the last, that may be missing.
     optional: int = 0

@@ -48,9 +48,11 @@ class Work:
 class Binding:
     """A table of FROM, the row of a policy, or the outputs of a select."""
 
+    #: The name by which SQL refers to it; empty if SQL can't.
     alias: str
     #: The row's name in TypeScript.
     row: str
+    #: The plan of the table; None for outputs.
     table: TablePlan | None = None
     #: The outputs by name; None for a table.
     outputs: Mapping[str, Expression] | None = None
@@ -76,7 +78,9 @@ class Binding:
 class Scope:
     """The place of an expression."""
 
+    #: The state of the rules.ts that the expression becomes a part of.
     work: Work
+    #: The rows that names refer to, without those of the outer scopes.
     bindings: tuple[Binding, ...] = ()
     #: The variables by name.
     variables: Mapping[str, Expression] = field(default_factory=dict)

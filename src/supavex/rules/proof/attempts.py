@@ -22,12 +22,17 @@ Document = Mapping[str, Value]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A write. ``fields``: those of a new document, or those that change; None: the field becomes NULL."""
+    """A write that both sides try."""
 
+    #: ``insert``, ``update`` or ``delete``.
     command: str
+    #: The Convex table.
     table: str
+    #: The ``_id`` of the document to change or delete; empty for an insert.
     id: str
+    #: The fields of a new document, or those that change. None: the field becomes NULL.
     fields: Mapping[str, Value]
+    #: The words for the attempt in findings.
     about: str
     #: Whether it leaves out fields that have defaults.
     left_out: bool = False
@@ -37,6 +42,7 @@ class Attempt:
 class Material:
     """The material for the attempts at one table."""
 
+    #: The plan of the table.
     table: TablePlan
     #: The fields that rules and constraints read.
     interesting: tuple[str, ...]

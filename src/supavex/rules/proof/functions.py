@@ -31,11 +31,15 @@ MAX_CALLS, _VALUES = 24, 4
 class Leak:
     """A document that a function returned to a user from whom PostgreSQL hides its row."""
 
+    #: The user who called the function.
     user: str
+    #: The path of the function.
     function: str
     #: The file and line of the function.
     place: str
+    #: The Convex table of the document.
     table: str
+    #: The document's ``_id``.
     key: str
     #: The policy that hides the row.
     policy: str

@@ -151,6 +151,7 @@ def trials_connection(url: str) -> Iterator[psycopg.Connection]:
 class Sides:
     """The compared sides."""
 
+    #: The plan of the migration.
     plan: Plan
     #: The compared tables.
     tables: list[TablePlan]

@@ -38,6 +38,7 @@ _OTHER_STORAGE = "Convex file storage (ctx.storage), with a table that keeps sto
 class Advice:
     """The advice for one use."""
 
+    #: The use of Supabase.
     use: Use
     #: The words for the replacement.
     convex: str = ""
@@ -47,11 +48,13 @@ class Advice:
     add_index: str = ""
     #: The indexes that the added one makes unnecessary.
     replaces: tuple[str, ...] = ()
+    #: The replacement as code; None if there is only advice in words.
     snippet: Snippet | None = None
     #: The app's own functions that do something similar already.
     functions: tuple[str, ...] = ()
     #: The builder of convex/rules.ts that enforces the table's policies; empty if there is none.
     builder: str = ""
+    #: Differences that the reader has to know, each a sentence.
     notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:

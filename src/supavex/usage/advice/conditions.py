@@ -118,7 +118,9 @@ def is_now(value: Value) -> bool:
 class Condition:
     """A filter of a query, with its column."""
 
+    #: Supabase's filter.
     filter: Filter
+    #: The filter's column, with its field in Convex.
     column: ColumnSide
     #: The compared value, as TypeScript.
     operand: str

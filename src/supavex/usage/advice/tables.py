@@ -64,10 +64,13 @@ class TableSide:
 
     #: The app's name for the table.
     source: str
+    #: Whether the table moves. ``missing``: the schema has no table for it. ``unknown``: the source has no such table.
     status: Status
+    #: The Convex table; empty if there is none.
     target: str = ""
     #: Why the table has no Convex table.
     reason: str = ""
+    #: The definition of the Convex table; None if there is none.
     definition: TableDefinition | None = None
     #: The table's rules of supavex.toml.
     rule: TableRule = field(default_factory=TableRule)
@@ -77,6 +80,7 @@ class TableSide:
     key: str = ""
     #: The field with the same value as ``_creationTime``.
     created: str = ""
+    #: The columns by name, if the source could be read. See :meth:`column`.
     columns: dict[str, ColumnSide] = field(default_factory=dict)
 
     @property

@@ -40,12 +40,17 @@ class Written:
 class Writer:
     """The state of writing one query as a function."""
 
+    #: All tables of the project.
     sides: Sides
+    #: The query's own table.
     side: TableSide
+    #: The query, as the app wrote it.
     query: Query
-    #: Lines that the module has to import, in order.
+    #: The arguments of the function, which grow while the filters are written.
     arguments: Arguments = field(default_factory=Arguments)
+    #: Lines that the module has to import, in order.
     imports: dict[str, None] = field(default_factory=dict)
+    #: The function and its notes, as far as they are written.
     result: Written = field(default_factory=Written)
     #: Whether the code lacks a filter without which it would be wrong.
     hopeless: bool = False

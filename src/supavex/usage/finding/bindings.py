@@ -21,9 +21,11 @@ _MEMBERS = frozenset({"member_expression", "attribute"})
 class Step:
     """A link of a chain: a name, with the arguments if it is called."""
 
+    #: The name of the variable, member or method.
     name: str
     #: None if it is not called. The keywords of a Python call are a last object.
     arguments: tuple[Value, ...] | None
+    #: The line on which the name stands.
     line: int
     #: The type arguments, as text.
     types: str = ""
@@ -64,6 +66,7 @@ class Binding:
 class Bindings:
     """The names of a file, by the scope of their function."""
 
+    #: The values of variables and parameters, by the scope that declares them and by name.
     names: dict[tuple[int, str], list[Binding]] = field(default_factory=lambda: defaultdict(list))
     #: The fields of the file's classes, objects and types, by name.
     members: dict[str, list[Binding]] = field(default_factory=lambda: defaultdict(list))

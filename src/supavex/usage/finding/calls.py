@@ -38,8 +38,11 @@ _CHANNELS = frozenset({"removeChannel", "removeAllChannels", "getChannels", "rem
 class Use:
     """One call of Supabase, at a line of a file."""
 
+    #: The part of Supabase; ``client`` for the package's import and for a client that is made.
     kind: UseKind
+    #: The file, relative to the app's folder.
     file: str
+    #: The line, from 1.
     line: int
     #: The table, function, bucket, channel or package; empty if the code computes it.
     name: str
@@ -47,7 +50,9 @@ class Use:
     what: str
     #: The code in place of a literal name.
     expression: str = ""
+    #: The schema that the code names; empty for the default.
     schema: str = ""
+    #: The query of a table; None for other uses.
     query: Query | None = None
     #: The table that a realtime channel listens to.
     table: str = ""
@@ -102,12 +107,17 @@ def _edge_functions(files: Sequence[SourceFile]) -> Iterator[Use]:
 
 @dataclass(slots=True)
 class _File:
+    #: The file's syntax.
     syntax: Syntax
+    #: The origins of the clients in all files.
     origins: Origins
-    #: Queries in variables, by the function that declares them; and those that only name their table.
+    #: Queries in variables, by the function that declares the variable and by its name.
     open: dict[tuple[int, str], _Open] = field(default_factory=dict)
+    #: Those of ``open`` that only name their table, found by the first of two passes.
     tables: dict[tuple[int, str], _Open] = field(default_factory=dict)
+    #: The same queries in the order of the file.
     bare: list[_Open] = field(default_factory=list)
+    #: Identities of bare queries that a later line extends. Each such line is a use of its own.
     further: set[tuple[int, str]] = field(default_factory=set)
 
     def uses(self) -> Iterator[Use]:

@@ -21,6 +21,7 @@ class ConvexFunction:
 
     #: ``api.articles.bySlug``.
     name: str
+    #: The kind of the function. Internal functions have the same kinds.
     kind: Literal["query", "mutation", "action"]
     #: ``file:line``.
     place: str

@@ -32,10 +32,13 @@ _ENDS = frozenset({"then", "catch", "finally", "data", "error", "count", "status
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A condition: column, operator (supabase-js' name), value."""
+    """A condition of a query."""
 
+    #: The operator in supabase-js' name.
     operator: str
+    #: The column, perhaps with a path into JSON; empty if the code computes it.
     column: str
+    #: The compared value; None if the code gives none.
     value: Value | None = None
     #: Whether it is negated.
     negated: bool = False
@@ -66,11 +69,13 @@ class Query:
     columns: tuple[SelectItem, ...] = ()
     #: The rows of other tables in the select list.
     embeds: tuple[Embed, ...] = ()
+    #: The conditions, all of which have to hold.
     filters: list[Filter] = field(default_factory=list)
     #: Columns, each with whether it is descending.
     order: list[tuple[str, bool]] = field(default_factory=list)
     #: For columns of ``order``: whether NULLs come first; None if the code does not say.
     nulls_first: dict[str, bool | None] = field(default_factory=dict)
+    #: The most rows; None without a limit.
     limit: Value | None = None
     #: Whether the query has a range of rows.
     paged: bool = False
@@ -84,6 +89,7 @@ class Query:
     payload: Value | None = None
     #: The columns of ON CONFLICT.
     conflict: tuple[str, ...] = ()
+    #: Whether an upsert leaves existing rows unchanged.
     ignore_duplicates: bool = False
     #: Whether a change returns its rows.
     returning: bool = False

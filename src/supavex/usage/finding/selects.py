@@ -30,6 +30,7 @@ class SelectItem:
 
     #: The column, or the source text if the item is unknown.
     name: str
+    #: The name of the value in the result; empty if it is the column's.
     alias: str = ""
     #: The type that the value is cast to.
     cast: str = ""
@@ -47,13 +48,19 @@ class SelectItem:
 
 @dataclass(frozen=True, slots=True)
 class Embed:
-    """Embedded rows of another table: ``alias:relation!hint(columns)``. ``spread``: its fields are the row's own."""
+    """Embedded rows of another table: ``alias:relation!hint(columns)``."""
 
+    #: The other table, or the foreign key's column or name.
     relation: str
+    #: The name of the rows in the result; empty if it is the relation's.
     alias: str = ""
+    #: The words after ``!``: which foreign key is meant, or ``inner``.
     hints: tuple[str, ...] = ()
+    #: The selected columns of the other table; empty for all.
     columns: tuple[SelectItem, ...] = ()
+    #: The rows that are embedded in these rows.
     embeds: tuple[Embed, ...] = ()
+    #: Whether the columns become fields of the row itself (``...relation``).
     spread: bool = False
 
     @property

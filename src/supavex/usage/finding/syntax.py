@@ -81,13 +81,17 @@ class Import:
 class Syntax:
     """The relevant syntax of one file."""
 
+    #: The file.
     file: SourceFile
+    #: The chains of calls, in the order of the file.
     chains: list[Chain] = field(default_factory=list)
+    #: The imports.
     imports: list[Import] = field(default_factory=list)
     #: Constants with a text, by name.
     constants: dict[str, str] = field(default_factory=dict)
     #: The number of declarations of each name.
     declared: Counter[str] = field(default_factory=Counter)
+    #: The values of the names in the file.
     bindings: Bindings = field(default_factory=Bindings)
     #: Texts with the address of a Supabase service, with their lines.
     addresses: list[tuple[int, str]] = field(default_factory=list)

@@ -17,6 +17,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\n": ""}
 class Value:
     """An argument of a call."""
 
+    #: What the argument is in the code. ``code``: an expression without a known value.
     kind: Kind
     #: The code, on one line and shortened.
     source: str
