@@ -68,7 +68,7 @@ def test_by_its_name_where_there_are_no_rows(find: Find) -> None:
         "user_id": ("users", False), "author": ("users", False), "profileId": ("profiles", False),
         "tag_id": ("tags", False), "tag_ids": ("tags", True), "profile_ids": ("profiles", True),
     }  # fmt: skip
-    assert found["author"].reason == "it is named after public.users; no row has a value to tell by"
+    assert found["author"].reason == "it is named after public.users; no row has a value in it"
 
 
 def test_by_its_values_whatever_its_name(find: Find) -> None:
@@ -124,7 +124,7 @@ def test_a_foreign_key_to_a_table_that_stays_behind(find: Find) -> None:
     )  # fmt: skip
     assert {column: (reference.stated, reference.reason) for column, reference in found.items()} == {
         "a": (("auth", "users"), "its one value is a key of public.profiles"),
-        "b": (("auth", "users"), "the key of public.profiles refers there, too; no row has a value to tell by"),
+        "b": (("auth", "users"), "the key of public.profiles refers there, too; no row has a value in it"),
     }
 
 

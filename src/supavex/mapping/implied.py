@@ -1,7 +1,7 @@
-"""Finds references without a foreign key: columns whose values, or names, are keys of a table.
+"""Finds references without a foreign key: columns that hold keys of a table, by their values or by their names.
 
-As text such a key leads nowhere after the migration, because Convex's ``_id`` is another text. So ``scaffold`` and
-``check`` name these columns, with the line that makes each a reference.
+If such a key moved as text, it would lead nowhere, because a document's ``_id`` is a different text. So ``scaffold``
+and ``check`` name these columns, with the line that makes each a reference.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _named_after(
 
 
 def _kind(table: Table, key: Key) -> str | None:
-    """The SQL type as which a table's key is compared; None for a key of several columns or another type."""
+    """The SQL type in which a table's key is compared; None for a key of several columns or another type."""
     column = table.column(key.columns[0]) if len(key.columns) == 1 else None
     plain = column is not None and column.type.element is None and column.deterministic
     return _SQL_TYPES.get(column.type.base) if column is not None and plain else None
@@ -175,7 +175,7 @@ def _seen(many: bool, answer: Answer, shown: str) -> str:
 
 
 def _unseen(candidate: _Candidate, answer: Answer, shown: str) -> str:
-    nothing = "no row has a value to tell by" if answer.whole else "a sample of the rows has no value to tell by"
+    nothing = "no row has a value in it" if answer.whole else "no row of a sample has a value in it"
     if candidate.stated is None:
         return f"it is named after {shown}; {answer.problem or nothing}"
     return f"the key of {shown} refers there, too; {answer.problem or nothing}"

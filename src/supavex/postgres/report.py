@@ -14,9 +14,9 @@ StatementKind = Literal["create table", "data", "code", "transaction", "other"]
 class Failure:
     """A statement that PostgreSQL refused."""
 
-    #: The file as reports show it, and the line (from 1) where the statement begins.
+    #: The file, as reports show it.
     file: str
-    #: The line of the file, from 1.
+    #: The line of the file where the statement begins, from 1.
     line: int
     #: PostgreSQL's message, with its detail in parentheses.
     error: str
@@ -65,7 +65,7 @@ class Loss:
 class StandIn:
     """A replacement for something that files need and that the embedded PostgreSQL does not have."""
 
-    #: ``extension``, ``version``, ``type``, ``function`` or ``column``.
+    #: ``extension``, ``version``, ``type``, ``function``, ``column`` or ``constraint``.
     kind: str
     #: Its name: ``postgis``, ``public.geometry``, ``places.location``.
     name: str

@@ -24,7 +24,8 @@ SELECT d.attname, t.typname, pg_catalog.format_type(d.oid, d.modifier), d.modifi
 FROM typed d JOIN pg_catalog.pg_type t ON t.oid = d.oid
 WHERE t.typtype <> 'd' AND NOT (t.typcategory = 'A' AND t.typelem <> 0)
 """
-#: By type: SQL that is true if its value of the text ``{x}`` differs from the text. ``{s}`` is ``[]`` for arrays.
+#: By type: SQL that is true if the value that the type reads from the text ``{x}`` differs from the text. ``{s}`` is
+#: ``[]`` for arrays.
 _MODIFIED = dict.fromkeys(
     ("numeric", "timestamp", "timestamptz", "time", "timetz", "interval"), "{x}::{base}{s} <> {x}::{type}{s}"
 )

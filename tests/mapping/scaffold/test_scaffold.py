@@ -208,7 +208,7 @@ def test_a_column_of_keys_is_told_with_the_line_to_write(write: Write) -> None:
         "# no foreign key, but its one element is a key of public.profiles. As a reference, it would be",
         '#     "guests": v.array(v.id("profiles"), default=[]),',
         '"guests": v.array(v.string(), default=[]),',
-        "# no foreign key, but it is named after public.profiles; no row has a value to tell by. "
+        "# no foreign key, but it is named after public.profiles; no row has a value in it. "
         "As a reference, it would be",
         '#     "profile_id": v.optional(v.id("profiles")),',
         '"profile_id": v.optional(v.string()),',

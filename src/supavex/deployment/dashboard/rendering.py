@@ -30,7 +30,7 @@ _LINK = '<a class="id" href="{0}/documents/{1}" title="{2}">{3}</a>'
 _CELL_CHARACTERS = 70
 _VALUE_CHARACTERS = 20_000
 
-#: No script, no frame, nothing from elsewhere. Forms go nowhere else.
+#: The policy of every page: no scripts and no frames. Styles, pictures and forms are this server's own.
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -40,7 +40,7 @@ _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Not no-referrer: browsers would send `Origin: null` with forms, as for forms of other sites.
+    # With no-referrer, browsers would send `Origin: null` with forms, as they do with forms of other sites.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -49,7 +49,7 @@ _HEADERS = {
 
 
 def short_id(id_: str) -> str:
-    """Enough of an id to distinguish it: ids of one table begin alike, and end with a checksum."""
+    """The first and the last characters of an id. Ids of one table begin alike, and end with a checksum."""
     return f"{id_[:6]}…{id_[-5:]}"
 
 
@@ -77,7 +77,7 @@ def _cell(context: Context, value: Value, names: Mapping[int, str]) -> Markup:
 
 @pass_context
 def _whole(context: Context, value: Value, names: Mapping[int, str]) -> Markup:
-    """A value on one line for each of its parts."""
+    """A value with each of its parts on a line of its own."""
     return _markup(value, names, _VALUE_CHARACTERS, context["base"], lines=True)
 
 

@@ -54,7 +54,8 @@ class Written:
 class Transaction:
     """Reads and writes at one snapshot, which ``connection`` sees.
 
-    ``ts`` are nanoseconds. The ``_creationTime`` of new documents begins with it.
+    ``ts``: the snapshot's timestamp. ``begun``: when the transaction began, by the deployment's clock, which is the
+    ``_creationTime`` of its first new document. Both are nanoseconds since 1970.
     """
 
     def __init__(self, connection: sqlite3.Connection, catalog: Catalog, ts: int, begun: int) -> None:
@@ -86,7 +87,7 @@ class Transaction:
 
     @contextmanager
     def limited(self, given: Mapping[str, Any]) -> Iterator[None]:
-        """Limits further use in the block to ``given``, by the names of Convex's client."""
+        """Limits further use in the block to ``given``: limits by their names in Convex's client."""
         if not given:
             yield
             return
@@ -133,7 +134,7 @@ class Transaction:
         return None if row is None else _row(table, *row).body
 
     def read(self, space: int, start: bytes = b"", end: bytes | None = None) -> None:
-        """Records that an interval was read. Raises over the limit."""
+        """Records that an interval was read. Raises ``TooManyReads`` if there are more than the limit."""
         self.reads.add(space, start, end)
         limit = self.usage.limits.database_queries
         if self.reads.count() > limit:
@@ -164,7 +165,7 @@ class Transaction:
             stored = self._stored_rows(plan, after, wanted)
             last = stored[-1].key if len(stored) == wanted else None
             found = [row for row in stored if row.internal_id not in changed]
-            # Between rows after the last stored row, the table may have others.
+            # The table may have unread rows after the last stored row. They may come before later rows of ``mine``.
             found += [row for row in mine if last is None or (row.key > last if plan.descending else row.key < last)]
             if found or last is None:
                 found.sort(key=lambda row: row.key, reverse=plan.descending)
@@ -358,7 +359,7 @@ class Transaction:
         self.new_tables[component, name] = table
         return table
 
-    # Parts of it that can be undone
+    # Undoing writes
 
     def mark(self) -> tuple[Any, ...]:
         """The state for :meth:`go_back`."""
@@ -392,7 +393,7 @@ def _row(table: StoredTable, key: bytes, internal_id: bytes, body: str, valid: i
 
 
 def _cut(rows: list[Row], count: int, last: bytes | None) -> tuple[list[Row], bytes | None]:
-    """The first ``count`` rows, and the key up to which they are complete; None if there are no others up
-    to ``last``.
+    """The first ``count`` rows, and the key up to which they are complete: ``last`` if there are fewer rows, else the
+    key of the last one.
     """
     return (rows, last) if len(rows) < count else (rows[:count], rows[count - 1].key)

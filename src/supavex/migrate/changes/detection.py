@@ -1,9 +1,9 @@
 """Detects which rows were inserted, updated and deleted since a baseline, without triggers and without a superuser.
 
-The ``xmin`` of a row shows whether a transaction wrote it that had finished before the baseline (see
-:mod:`supavex.postgres.visibility`). Such rows are not read further. For the other rows, the digest is compared with the
-baseline's, so that a row that was rewritten without a change, or only in columns that do not move, does not count.
-Deleted keys are looked for only if the number of rows shows that there are some. If ``xmin`` is not reliable for a
+The ``xmin`` of a row shows whether the transaction that wrote it had finished before the baseline (see
+:mod:`supavex.postgres.visibility`). Such rows are not read further. Of each other row, the digest is compared with the
+baseline's. So a row does not count if it was written without a change, or only in columns that do not move. Deleted
+keys are looked for only if the number of rows shows that some are gone. If ``xmin`` is not reliable for a
 table, every row's digest is compared, and the result says why.
 """
 

@@ -21,9 +21,9 @@ from supavex.postgres.columns import ColumnReader
 
 @dataclass(frozen=True, slots=True)
 class ExistingIds:
-    """The ids that Convex chose, by the rows' keys (16 bytes): 40 bytes for each row.
+    """The ids that Convex chose, by the rows' keys. A row takes 40 bytes of memory.
 
-    ``ids`` are their 16 bytes, in the order of the places of ``keys``. ``number`` is the table's.
+    ``ids``: an (n, 16) matrix of bytes, in the order of ``keys``. ``number``: the table's number, a part of every id.
     """
 
     keys: KeySet

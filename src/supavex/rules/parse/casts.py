@@ -81,7 +81,7 @@ def _value(text: str, kind: Kind) -> object:
 
 
 def in_range(number: int, kind: Kind) -> int:
-    """A whole number of a type in PostgreSQL. Raises OverflowError if the type has no such number."""
+    """Returns ``number``. Raises OverflowError if it is out of the range of the type in PostgreSQL."""
     if kind.bits and not -(2 ** (kind.bits - 1)) <= number < 2 ** (kind.bits - 1):
         raise OverflowError(number)
     return number
@@ -119,7 +119,7 @@ def interval(text: str) -> tuple[int, float]:
 
 
 def array(text: str, element: Kind) -> list[object]:
-    """The elements of an array's text of one dimension without NULL."""
+    """The elements in the text of an array. Raises ValueError for several dimensions, and for a NULL element."""
     if not (text.startswith("{") and text.endswith("}")) or "{" in text[1:]:
         raise ValueError(text)
     found = []
@@ -162,11 +162,11 @@ def cast(given: Expression, kind: Kind) -> Expression:
 
 
 def _number(given: Expression, kind: Kind) -> Expression:
-    """A number as one of another type. It throws if a smaller type can't hold it."""
+    """A number as another type. TypeScript throws if the number is out of the type's range."""
     own = given.kind
     if kind.table == "int" and own.table != "int":
         raise Untranslatable(
-            "a cast of a number with decimals to integer is not translated: PostgreSQL's types round in two ways"
+            "a cast of a number with decimals to integer is not translated: real and numeric round halves differently"
         )
     if kind.table == "int" and isinstance(given, Constant) and isinstance(given.value, int):
         return constant(str(given.value), kind)
@@ -209,7 +209,7 @@ def _text(given: Expression) -> Expression:
         return Call(form.TEXT, given.nullable, "textOfBoolean", (given,))
     if name == "json":
         return Call(form.TEXT, given.nullable, "textOfJson", (given,))
-    raise Untranslatable(f"a cast of {given.kind} to text is not translated: JavaScript writes it in another way")
+    raise Untranslatable(f"a cast of {given.kind} to text is not translated: its text in JavaScript differs")
 
 
 def returned(value: Expression, declared: Kind, *, returns_set: bool = False) -> Expression:

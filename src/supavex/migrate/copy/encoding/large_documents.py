@@ -15,7 +15,9 @@ from supavex.postgres.catalog import Column
 
 
 def reject_large(table: TablePlan, lines: pa.Array, report: SliceReport, *, uniform: bool) -> None:
-    """Rejects the rows whose document is beyond a limit of Convex. Only those with long ``lines`` can be."""
+    """Rejects the rows whose document is beyond a limit of Convex. ``lines``: the documents as JSON. Short ones are not
+    looked at, because they are within every limit.
+    """
     offsets, _ = json_columns.buffers(lines)
     for index in map(int, np.flatnonzero(np.diff(offsets) > json_limits.LARGE)):
         if index not in report.rejected:
