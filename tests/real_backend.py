@@ -36,7 +36,6 @@ from supavex.convex_cli.cli import official_cli
 from supavex.convex_cli.targets import KEY_VARIABLE, checked_url
 from supavex.errors import SupavexError
 from supavex.postgres.replay import Replay
-from supavex.postgres.source_files import sql_files
 from tests import projects
 from tests.example_calls import CALLS, HTTP_REQUESTS, IMPORTED, LATER, PROBE, called, resolved
 from tests.official.clients.processes import PythonClient
@@ -251,7 +250,11 @@ def two_sides(url: str, key: str) -> Iterator[tuple[Side, Side, Path]]:
     with ExitStack() as stack:
         folder = stack.enter_context(projects.folder())
         (folder / "later.sql").write_text(LATER)
-        files = [*sql_files(MY21STAFF / "supabase/migrations"), MY21STAFF / "supabase/seed.sql", folder / "later.sql"]
+        files = [
+            *sorted((MY21STAFF / "supabase/migrations").glob("*.sql")),
+            MY21STAFF / "supabase/seed.sql",
+            folder / "later.sql",
+        ]
         source = stack.enter_context(Replay(folder / "source", files, ["public"]).running())
         served = stack.enter_context(Served(folder / "served"))
 

@@ -10,7 +10,6 @@ import psycopg
 import pytest
 
 from supavex.postgres.replay import Replay
-from supavex.postgres.source_files import sql_files
 from tests import projects
 from tests.projects import MY21STAFF, ROOT, supavex
 
@@ -92,7 +91,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, Served, str
         )
         assert count == 1
         settings.write_text(text)
-        files = [*sql_files(MY21STAFF / "supabase/migrations"), MY21STAFF / "supabase/seed.sql"]
+        files = [*sorted((MY21STAFF / "supabase/migrations").glob("*.sql")), MY21STAFF / "supabase/seed.sql"]
         for name in ("CONVEX_SELF_HOSTED_URL", "CONVEX_DEPLOYMENT", "CONVEX_DEPLOY_KEY"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("CONVEX_SELF_HOSTED_ADMIN_KEY", served.key)

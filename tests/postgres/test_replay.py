@@ -20,7 +20,7 @@ from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.replay import Replay, fingerprint
 from supavex.postgres.report import Failure, Loss, NotRun, Report
 from supavex.postgres.run_files import replay_files
-from supavex.postgres.source_files import sql_files
+from supavex.postgres.source_files import files_of_folder
 from supavex.postgres.statements import Statement, split
 from supavex.steps import listener
 from tests.databases import Database, wait_until_left
@@ -58,7 +58,7 @@ def tables(database: Database, *schemas: str) -> list[str]:
 def test_files_come_in_the_order_of_their_names(tmp_path: Path) -> None:
     for name in ("20240102_b.sql", "20240101_a.sql", "10_c.sql", "9_d.sql"):
         (tmp_path / name).touch()
-    assert [file.name for file in sql_files(tmp_path)] == [
+    assert [file.name for file in files_of_folder(tmp_path).files] == [
         "10_c.sql",
         "20240101_a.sql",
         "20240102_b.sql",
@@ -72,13 +72,13 @@ def test_only_sql_files_of_the_folder_itself_count(tmp_path: Path) -> None:
     (tmp_path / "2.sql.bak").touch()
     (tmp_path / "3.sql").mkdir()
     (tmp_path / "3.sql/inner.sql").touch()
-    assert [file.name for file in sql_files(tmp_path)] == ["1.sql"]
+    assert [file.name for file in files_of_folder(tmp_path).files] == ["1.sql"]
 
 
 def test_a_folder_that_is_missing_or_empty_is_told(tmp_path: Path) -> None:
     for folder in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(UsageError) as caught:
-            sql_files(folder)
+            files_of_folder(folder)
         assert caught.value.code == "NoMigrations"
         assert caught.value.where == str(folder)
         assert caught.value.exit_code == 2
@@ -501,7 +501,7 @@ def migrations(folder: Path) -> Path:
 @pytest.fixture
 def replay(folder: Path, migrations: Path) -> Callable[[], Replay]:
     """The replay of the files as they are now, as each command makes it anew."""
-    return lambda: Replay(folder / "source", sql_files(migrations), ["public"])
+    return lambda: Replay(folder / "source", sorted(migrations.glob("*.sql")), ["public"])
 
 
 @pytest.mark.parametrize("command", ["cp -a", "cp -r"])
@@ -514,7 +514,7 @@ def test_a_copied_replay_heals_itself(
     with replay().running() as url, connect(url) as first:
         subprocess.run([*command.split(), str(folder / "source"), str(copy)], check=True)
         for _ in range(2):
-            other = Replay(copy, sql_files(migrations), ["public"])
+            other = Replay(copy, sorted(migrations.glob("*.sql")), ["public"])
             assert [table.name for table in other.catalog()[0]] == ["notes"]
             with other.running() as place, connect(place) as second:
                 assert second.execute("SELECT id FROM public.notes").fetchall() == [(1,)]
@@ -648,7 +648,7 @@ def test_other_schemas_of_the_same_files_need_no_other_replay(
     (migrations / "2_app.sql").write_text("CREATE SCHEMA app; CREATE TABLE app.notes (id int);")
     first = replay().catalog()
     monkeypatch.setattr(replays, "replay_files", no_server)
-    both = Replay(folder / "source", sql_files(migrations), ["public", "app"]).catalog()
+    both = Replay(folder / "source", sorted(migrations.glob("*.sql")), ["public", "app"]).catalog()
     assert [table.qualified for table in both[0]] == ["app.notes", "public.notes"]
     monkeypatch.setattr(servers, "running", no_server)
     assert replay().catalog() == first
@@ -729,7 +729,7 @@ def test_a_database_that_was_removed_is_made_again(replay: Callable[[], Replay],
 
 def impatient(folder: Path, migrations: Path) -> Replay:
     """A replay that waits for nobody."""
-    return Replay(folder / "source", sql_files(migrations), ["public"], Limits(wait_seconds=0.1))
+    return Replay(folder / "source", sorted(migrations.glob("*.sql")), ["public"], Limits(wait_seconds=0.1))
 
 
 def test_a_replay_that_another_command_is_still_making_is_left_alone(folder: Path, migrations: Path) -> None:

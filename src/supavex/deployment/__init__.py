@@ -1,4 +1,9 @@
-"""A Convex deployment in one process, on one SQLite file. This package knows Convex, and does not know PostgreSQL."""
+"""A Convex deployment on one SQLite file. This package knows Convex, and does not know PostgreSQL.
+
+``database`` holds the documents. ``runtime`` runs JavaScript, and ``functions`` runs the app's functions in it, on
+transactions of the database. ``transfer`` imports and exports. :mod:`.deployment` joins these four. ``server`` speaks
+Convex's protocol, ``dashboard`` shows pages, and :mod:`.serving` starts both.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -243,6 +243,20 @@ def connect(url: str, *, autocommit: bool = True, settings: dict[str, str] | Non
     return connection
 
 
+def reason_of(error: psycopg.Error) -> str:
+    """PostgreSQL's message without its detail, or the first line of libpq's text, which is all that a COPY gives."""
+    return error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def read_failed(error: psycopg.Error, where: str, hint: str = "") -> SupavexError:
+    """The error for a read that PostgreSQL stopped. It may be retried. ``where``: a table, or a source without its
+    password.
+    """
+    return SupavexError(
+        "ReadFailed", f"PostgreSQL stopped the read: {reason_of(error)}", where=where, hint=hint, retryable=True
+    )
+
+
 def quoted(*names: str) -> str:
     """Names as an SQL identifier, joined by dots: ``"public"."ari_payments"``."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from supavex.postgres.ahead import read_ahead
+from supavex.ahead import read_ahead
 from supavex.postgres.budget import Budget
 from supavex.postgres.file_session import FileSessions, Refusal
 from supavex.postgres.psql import Item

@@ -230,9 +230,9 @@ class FileSession:
             if size == -1:
                 return
             if size == 0:
-                self._wait_copy(deadline, limit)
+                self._wait_copy(deadline)
 
-    def _wait_copy(self, deadline: float, limit: float) -> None:
+    def _wait_copy(self, deadline: float) -> None:
         poll = select.poll()
         poll.register(self._pgconn.socket, select.POLLIN)
         if poll.poll(1000):

@@ -17,8 +17,7 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 
-from supavex.errors import SupavexError
-from supavex.postgres.connection import without_password
+from supavex.postgres.connection import read_failed, without_password
 from supavex.postgres.snapshot import Snapshot, denied, imported
 
 #: Settings for a plan that reads the pages of each block in their order, without compilation.
@@ -270,11 +269,7 @@ class HeapReader:
         except psycopg.errors.InsufficientPrivilege as error:
             raise denied(error, self._url) from None
         except psycopg.Error as error:
-            reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
-            where = without_password(self._url)
-            raise SupavexError(
-                "ReadFailed", f"PostgreSQL stopped the read: {reason}", where=where, retryable=True
-            ) from None
+            raise read_failed(error, without_password(self._url)) from None
 
 
 def _pieces(message: memoryview) -> list[memoryview] | None:

@@ -15,7 +15,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from supavex.errors import SupavexError
-from supavex.postgres.connection import connect, libpq_url, literal, without_password
+from supavex.postgres.connection import connect, libpq_url, literal, read_failed, reason_of, without_password
 
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _ANSWER_SECONDS = 5.0
@@ -114,19 +114,14 @@ def reading(snapshot: Snapshot, table: str) -> Iterator[psycopg.Connection]:
         except psycopg.errors.InsufficientPrivilege:
             raise
         except psycopg.Error as error:
-            reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise SupavexError(
-                "ReadFailed", f"PostgreSQL stopped the read: {reason}", where=table, retryable=True
-            ) from None
+            raise read_failed(error, table) from None
 
 
 def denied(error: psycopg.Error, url: str) -> SupavexError:
     """The error for a table that this role may not read whole: a grant is missing, or row level security hides rows."""
-    # For a COPY, libpq gives only the text of the error.
-    reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
     return SupavexError(
         "PermissionDenied",
-        f"PostgreSQL refuses to read: {reason}",
+        f"PostgreSQL refuses to read: {reason_of(error)}",
         where=without_password(url),
         hint="Connect as the role postgres (Supabase: Project settings, Database), which may read every row.",
         exit_code=2,

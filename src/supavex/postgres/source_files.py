@@ -64,11 +64,6 @@ class SourceFiles:
             yield from included_files(path, self.root_of(path))
 
 
-def sql_files(folder: Path) -> list[Path]:
-    """The migrations in ``folder`` that the Supabase CLI would run, in order; all .sql files if it would run none."""
-    return list(_migrations(folder, folder.parent)[0])
-
-
 def find_files(
     root: Path, migrations: Path, seeds: Sequence[Path] | None = None, *, chosen: bool = False
 ) -> SourceFiles:
@@ -87,7 +82,7 @@ def find_files(
         reason = f"db.migrations.enabled is false in {folder.name}/{CONFIG_FILE}"
         not_run += [NotRun(_relative(migrations, root), reason)] if migrations.is_dir() else []
     elif chosen or _has_sql(migrations):
-        files, skipped = _migrations(migrations, root)
+        files, skipped = _migrations(migrations)
         not_run += skipped
         notes += [
             f"{name} is not run: the migrations are those of {_relative(migrations, root)}." for name, _ in others
@@ -100,7 +95,7 @@ def find_files(
         name, files = others[0]
         notes.append(f"The migrations are those of {name}: there are none in {_relative(migrations, root)}.")
     if not files and not base:
-        files, _ = _migrations(migrations, root)
+        files, _ = _migrations(migrations)
     not_run += [*unused, *unseeded]
     roles = [folder / "roles.sql"] if (folder / "roles.sql").is_file() else []
     order = tuple(dict.fromkeys([*roles, *base, *files, *seeds]))
@@ -111,7 +106,7 @@ def files_of_folder(folder: Path) -> SourceFiles:
     """The files of a folder of migrations; with the files beside it if its name is ``migrations``."""
     folder = folder.resolve()
     if folder.name != "migrations":
-        files, not_run = _migrations(folder, folder)
+        files, not_run = _migrations(folder)
         return SourceFiles(tuple(files), folder, tuple(not_run))
     above = folder.parent
     return find_files(above.parent if above.name == "supabase" else above, folder, chosen=True)
@@ -152,7 +147,7 @@ def _has_sql(folder: Path) -> bool:
     return folder.is_dir() and any(path.suffix == ".sql" for path in folder.iterdir())
 
 
-def _migrations(folder: Path, root: Path) -> tuple[list[Path], list[NotRun]]:
+def _migrations(folder: Path) -> tuple[list[Path], list[NotRun]]:
     """The migrations that the CLI would run, by name, and the other .sql files. If the CLI would run none:
     all of them.
     """

@@ -15,8 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 import psycopg
 
-from supavex.errors import SupavexError
-from supavex.postgres.connection import literal, quoted, without_password
+from supavex.postgres.connection import literal, quoted, read_failed, without_password
 from supavex.postgres.snapshot import Snapshot, exported
 
 #: ``xmin`` has 32 bits, transactions count with 64.
@@ -215,11 +214,4 @@ def held_snapshot(url: str) -> Iterator[HeldSnapshot]:
         with exported(url) as (snapshot, holder):
             yield HeldSnapshot.of(snapshot, holder)
     except psycopg.Error as error:
-        reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise SupavexError(
-            "ReadFailed",
-            f"PostgreSQL stopped the read: {reason}",
-            where=without_password(url),
-            hint="Nothing was changed: run the command again.",
-            retryable=True,
-        ) from None
+        raise read_failed(error, without_password(url), "Nothing was changed: run the command again.") from None

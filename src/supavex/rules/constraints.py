@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.validators import Optional
 from supavex.mapping.keys import WHOLE_ROW
-from supavex.mapping.plan import FieldPlan, Plan, TablePlan
+from supavex.mapping.plan import FieldPlan, TablePlan
 from supavex.postgres.catalog import Column, Table, Trigger
 from supavex.rules import form
 from supavex.rules.form import Compare, Expression, Field, Untranslatable
@@ -132,7 +132,7 @@ def constraints_of(rules: RuleSet) -> Constraints:
             if name in wanted:
                 read()
         if "reference" in wanted:
-            _references(table, rules.plan, found)
+            _references(table, found)
         reader.others()
         _leave_unlike(table, rules.tables, found)
         _add_rights(rules.tables[table.target], made)
@@ -333,7 +333,7 @@ def _touched(trigger: Trigger) -> list[str] | None:
     return [column.lower() for column, _ in pairs]
 
 
-def _references(table: TablePlan, plan: Plan, found: Constraints) -> None:
+def _references(table: TablePlan, found: Constraints) -> None:
     """Adds the foreign keys whose columns became ids, at the child and at the parent."""
     for key in table.source.foreign_keys:
         planned = _field(table, key.columns)

@@ -32,7 +32,6 @@ _BATCH_CHARACTERS = 1 << 20
 #: A page is to be split if it has used this share of its limits, or of SOFT_MAX_PAGE_LEN.
 _NEAR = 0.75
 _LONG_PAGE = int(8192 * _NEAR)
-END = "_end_"
 
 
 class _PageFull(Exception):

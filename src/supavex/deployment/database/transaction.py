@@ -277,9 +277,9 @@ class Transaction:
         self._write(table, internal_id, None, document, enforce=not system)
         return id_
 
-    def replace(self, table: StoredTable, internal_id: bytes, fields: Document, *, verb: str = "Replace") -> Document:
+    def replace(self, table: StoredTable, internal_id: bytes, fields: Document) -> Document:
         """Replaces a document's fields by ``fields``. Returns the new document."""
-        old = self._existing(table, internal_id, verb)
+        old = self._existing(table, internal_id, "Replace")
         return self._changed(table, internal_id, old, dict(fields))
 
     def patch(self, table: StoredTable, internal_id: bytes, fields: Document, removed: set[str]) -> Document:

@@ -32,7 +32,6 @@ from supavex.deployment.server.wire import ascii_json, json_text, parse_json
 from supavex.errors import SupavexError
 
 _FORMATS = {"convex_encoded_json": False, "convex_json": False, "json": True, "convex_clean_json": True}
-_KINDS = ("query", "mutation", "action", "any")
 
 
 class Calls:

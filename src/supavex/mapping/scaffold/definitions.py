@@ -69,7 +69,7 @@ def scaffold(project: Settings, schema: Schema | None, catalog: Catalog, look: L
         key = keys[_place(table)]
         assert key is not None
         draft = _draft(context, table, key)
-        made[draft.target] = _text(context, draft)
+        made[draft.target] = _text(draft)
         default = next((n for n in (table.name, camel_case(table.name)) if n in {*present, *targets.values()}), None)
         rename = default != draft.target and project.table_rule(*_place(table)).to is None
         if rename or draft.toml:
@@ -146,7 +146,7 @@ def _draft(context: Context, table: Table, key: Key) -> Draft:
     return draft
 
 
-def _text(context: Context, draft: Draft) -> str:
+def _text(draft: Draft) -> str:
     """The entry of ``define_schema({…})``, indented for it."""
     table = draft.table
     lines = [f"    {python_text(draft.target)}: define_table({{"]

@@ -1,1 +1,4 @@
-"""Finds the rows that changed since a baseline, and the tables that a copy of the changes takes."""
+"""Finds the rows that changed since a baseline, and selects the tables that a copy of the changes takes.
+
+:mod:`.detection` finds the rows, :mod:`.selection` the tables, and :mod:`.recorder` writes the next baseline.
+"""

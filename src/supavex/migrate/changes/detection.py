@@ -33,8 +33,6 @@ from supavex.postgres.visibility import HeldSnapshot, held_snapshot
 HELD_KEYS = 20_000
 #: Called with a source table, the kind of change, and the row's key as text.
 Each = Callable[[str, Kind, str], None]
-#: Keys in one query.
-_KEYS = 5000
 
 
 @dataclass(slots=True)

@@ -18,13 +18,13 @@ from typing import IO
 import psycopg
 import pyarrow as pa
 
+from supavex.ahead import prefetch
 from supavex.errors import SupavexError
 from supavex.mapping.plan import ALIAS, TablePlan
 from supavex.migrate.copy.deflate import Deflater
 from supavex.migrate.copy.encoding.encoder import SLICE_ROWS, Encoded, TableEncoder
 from supavex.migrate.copy.jobs import MOST_REJECTS, TableJob
 from supavex.migrate.copy.part_files import SUFFIX, PartFiles
-from supavex.migrate.copy.prefetch import prefetch
 from supavex.migrate.copy.results import PartResult
 from supavex.migrate.state.rejects import Reject, TooManyRejectsError
 from supavex.postgres.columns import ColumnReader

@@ -40,7 +40,7 @@ from supavex.migrate.storage.entries import address_secret
 from supavex.migrate.storage.values import ValueFiles, list_values
 from supavex.migrate.target.matching import Matched
 from supavex.postgres.columns import ColumnReader
-from supavex.postgres.connection import without_password
+from supavex.postgres.connection import read_failed, without_password
 from supavex.postgres.snapshot import exported, imported
 from supavex.postgres.visibility import HeldSnapshot, Visibility
 from supavex.text import counted
@@ -119,14 +119,7 @@ def copy(
         result.seconds = time.monotonic() - started
         return result
     except psycopg.Error as error:
-        reason = error.diag.message_primary or (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise SupavexError(
-            "ReadFailed",
-            f"PostgreSQL stopped the read: {reason}",
-            where=without_password(url),
-            hint="What is done is kept: run the command again.",
-            retryable=True,
-        ) from None
+        raise read_failed(error, without_password(url), "What is done is kept: run the command again.") from None
     except (OSError, sqlite3.Error) as error:
         safe = "Nothing was replaced, and what is done is kept."
         if isinstance(error, OSError):

@@ -132,7 +132,7 @@ def prove_store(
     proof, started = StoreProof(), time.monotonic()
     progress(INDEXES, 0, 0)
     store = database.store
-    _sqlite(store, database, proof)
+    _sqlite(store, proof)
     with _readable(proof, "modules"):
         for definition in ("", *pushed_definitions(store)):
             _modules(store, definition, proof)
@@ -162,7 +162,7 @@ def _modules(store: Store, definition: str, proof: StoreProof) -> None:
             proof.found.add("changed module", shown, "its stored code does not fit its recorded SHA-256: push again")
 
 
-def _sqlite(store: Store, database: Database, proof: StoreProof) -> None:
+def _sqlite(store: Store, proof: StoreProof) -> None:
     """Runs SQLite's check of its file; for a large file, without comparing SQLite's own indexes with their tables."""
     (pages,) = store.connection.execute("PRAGMA page_count").fetchone()
     (size,) = store.connection.execute("PRAGMA page_size").fetchone()

@@ -131,7 +131,7 @@ class RowReader:
             "_creationTime",
             *(f.name for origin in origins for f in (origin.field, origin.file) if f is not None),
         }
-        known |= {planned.name for planned in table.fields if _is_derived(table, planned)}
+        known |= {planned.name for planned in table.fields if _is_derived(planned)}
         for document in documents:
             counts.untaken.update(document.keys() - known)
         return zip(*(self._column(table, origin, documents, counts) for origin in origins), strict=True)
@@ -360,7 +360,7 @@ def _holds_key_text(planned: FieldPlan) -> bool:
     return isinstance(planned.value, KeyText)
 
 
-def _is_derived(table: TablePlan, planned: FieldPlan) -> bool:
+def _is_derived(planned: FieldPlan) -> bool:
     """Whether the copy derives the field from other columns, so that the restore need not read it."""
     column = planned.file.column if planned.file is not None else planned.column
     return _holds_key_text(planned) or (column is not None and bool(column.generated))

@@ -1,1 +1,1 @@
-"""The state that a migration keeps in the project's folder."""
+"""The state that a migration keeps in the project's folder, ``.supavex/migration``. :mod:`.folder` lists it."""

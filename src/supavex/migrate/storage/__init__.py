@@ -1,1 +1,1 @@
-"""Stored files: copies buckets and large values into an archive."""
+"""Stored files: copies the files of buckets, and large values, into an archive."""

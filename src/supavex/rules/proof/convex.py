@@ -19,12 +19,10 @@ MODULE = "supavexProof"
 _BATCH = 100
 
 
-def call(
-    deployment: Deployment, path: str, args: Mapping[str, Value], user: User, *, internal: bool = False
-) -> Outcome:
+def call(deployment: Deployment, path: str, args: Mapping[str, Value], user: User) -> Outcome:
     """Calls a function as ``user``, without an admin's rights."""
     identity = Identity() if user.identity is None else Identity(user=acting(dict(user.identity)))
-    return deployment.functions.run(Call(path, to_internal_json(dict(args)), identity, internal=internal))
+    return deployment.functions.run(Call(path, to_internal_json(dict(args)), identity))
 
 
 class ConvexSide:

@@ -22,7 +22,7 @@ from supavex.mapping.plan import ALIAS, Plan, TablePlan
 from supavex.postgres import server as servers
 from supavex.postgres.budget import Budget, Limits
 from supavex.postgres.catalog import Catalog
-from supavex.postgres.connection import connect, quoted
+from supavex.postgres.connection import connect, quoted, read_failed
 from supavex.postgres.definitions import access_statements, object_statements, own_schemas
 from supavex.postgres.inspection import inspect_catalog
 from supavex.postgres.programs import chosen_programs
@@ -294,8 +294,7 @@ def _copy(live: psycopg.Connection, made: psycopg.Connection, source: str, rows:
             if live.closed or live.info.transaction_status == TransactionStatus.INERROR:
                 if isinstance(error, psycopg.errors.InsufficientPrivilege):
                     raise
-                said = f"PostgreSQL stopped the read: {_words(error)}"
-                raise SupavexError("ReadFailed", said, where=f"{rows.schema}.{rows.name}", retryable=True) from None
+                raise read_failed(error, f"{rows.schema}.{rows.name}") from None
             for _ in out:
                 pass
             found.differences.append((f"{rows.schema}.{rows.name}", f"its rows can't be copied: {_words(error)}"))

@@ -1,1 +1,5 @@
-"""Finds calls in source text."""
+"""Finds calls of Supabase in source text.
+
+:mod:`.sources` reads the files, :mod:`.syntax` reduces each to chains of calls, :mod:`.clients` finds the chains that
+begin with a client, and :mod:`.calls` the uses in them.
+"""

@@ -206,7 +206,7 @@ def _entered(node: Node, place: _Place, syntax: Syntax) -> tuple[_Place, dict[in
         if value_node is not None:
             inner[value_node.id] = replace(plain, names=tuple(name for name, _ in names))
     elif kind in FUNCTIONS:
-        plain = _function(node, place, inner, syntax)
+        plain = _function(node, place, syntax)
     elif kind == "return_statement" and node.named_children:
         known.returns[place.scope] += given_by(node.named_children[0], place.scope)
     elif kind == "export_statement":
@@ -271,7 +271,7 @@ def _module_exports(right: Node | None, values: list[Binding], place: _Place, sy
         syntax.bindings.exports[text_of(key)] += given_by(value, place.scope)
 
 
-def _function(node: Node, place: _Place, inner: dict[int, _Place], syntax: Syntax) -> _Place:
+def _function(node: Node, place: _Place, syntax: Syntax) -> _Place:
     known = syntax.bindings
     known.parents[node.id] = place.scope
     plain = _Place(node.id)

@@ -82,13 +82,9 @@ def _deep(offsets: np.ndarray[Any, Any], values: np.ndarray[Any, Any], longest: 
     return deep
 
 
-def problems(column: pa.Array, mask: np.ndarray[Any, Any] | None = None) -> Iterator[Problem]:
-    """The rows of a column of JSON texts that Convex refuses. The texts are in PostgreSQL's form of jsonb and vectors.
-
-    Only rows with a true ``mask`` are checked.
-    """
-    found = _suspicious(column)
-    for index in np.flatnonzero(found if mask is None else found & mask):
+def problems(column: pa.Array) -> Iterator[Problem]:
+    """The rows of a column of JSON texts that Convex refuses. The texts are as PostgreSQL writes jsonb and vectors."""
+    for index in np.flatnonzero(_suspicious(column)):
         problem = json_problem(column[int(index)].as_py())
         if problem:
             yield Problem(int(index), *problem)

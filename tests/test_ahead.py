@@ -1,4 +1,4 @@
-"""Items are made in a thread, and come in their order; an error comes where it was raised."""
+"""Items are produced in a thread, and come in their order. An error comes where it was raised."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from supavex.postgres.ahead import read_ahead
+from supavex.ahead import prefetch, read_ahead
 
 
 def counted(count: int, made: list[int], error: bool = False) -> Iterator[int]:
@@ -45,3 +45,36 @@ def test_few_items_need_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread for each of a thousand small files would take longer than the files."""
     monkeypatch.setattr(threading.Thread, "start", lambda self: pytest.fail("a thread was started"))
     assert list(read_ahead(counted(499, []))) == list(range(499))
+
+
+def test_prefetched_items_come_in_order() -> None:
+    with prefetch(lambda: iter(range(100)), depth=2) as items:
+        assert list(items) == list(range(100))
+
+
+def test_an_error_in_the_thread_is_raised_in_the_block() -> None:
+    def broken() -> Iterator[int]:
+        yield 1
+        raise ValueError("from the thread")
+
+    with prefetch(broken) as items:
+        assert next(items) == 1
+        with pytest.raises(ValueError, match="from the thread"):
+            next(items)
+
+
+def test_a_block_that_ends_early_stops_the_thread() -> None:
+    produced = []
+
+    def endless() -> Iterator[int]:
+        number = 0
+        while True:
+            produced.append(number)
+            yield number
+            number += 1
+
+    before = threading.active_count()
+    with prefetch(endless, depth=2) as items:
+        assert next(items) == 0
+    assert threading.active_count() == before
+    assert len(produced) <= 6
