@@ -171,7 +171,6 @@ ONE_NAME_IN_A_ROOM = {
     "micros": "the copy and the proof read microseconds each in its own way",
     "value_text": "a value as Convex's messages write it, and as TypeScript does",
     "SECONDS": "each part of a deployment has its own limit",
-    "END": "the end of a page, and of an index",
     "Page": "a page of the dashboard, and one of a query's results",
     "Found": "what the dashboard reads, and what a text search finds",
     "Answer": "of an outgoing request, and of a session's",

@@ -23,7 +23,7 @@ from supavex.errors import UsageError
     help="Changes since the last import into this deployment. Default: into any deployment.",
 )
 @click.option("--baseline", metavar="NAME", help="Changes since the baseline of `supavex migrate --baseline NAME`.")
-@click.option("--files", metavar="PLACE", help="Where the files of storage buckets are. Default: supavex.toml's.")
+@click.option("--files", metavar="PLACE", help="Where the files of storage buckets are. Default: as in supavex.toml.")
 @click.option("--list", "every", is_flag=True, help="Print every changed row, as one JSON object a line.")
 @click.option("--full", is_flag=True, help="Compare the digest of every row, and do not rely on xmin.")
 def command(
@@ -40,7 +40,7 @@ def command(
 
     Every migration that imports records a baseline. A row that was written again with the same values, or with new
     values only in columns that do not move, is not a change. The exit code is 1 if something has changed. `supavex
-    migrate --changes` imports it.
+    migrate --changes` imports the changes.
 
     \b
     Examples:

@@ -16,10 +16,10 @@ from supavex.text import counted
 def command(folder: str, config: str | None, as_json: bool, strict: bool) -> int:
     """Check that the schema compiles and covers the source.
 
-    Every source table needs a Convex table, or a reason to have none. Every column needs a field that it fits. The
-    source needs tables. A table that its files create or use must exist after all files have run. All else is an
-    error. Statements that should have changed data and did not run are warnings. The exit code is 1 if there is an
-    error (with --strict, an error or a warning).
+    Every source table needs a Convex table, or a reason to have none. Every column needs a field that it fits. It is
+    also an error if the source has no tables, or if a table that its files create or use is missing after all files
+    have run. It is a warning if statements that change data did not run. The exit code is 1 if there is an error
+    (with --strict, an error or a warning).
 
     \b
     Example:

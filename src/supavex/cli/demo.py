@@ -38,8 +38,8 @@ def command(folder: str, as_json: bool) -> int:
     """Move an example project, from its Supabase migrations to a proven Convex deployment, on this machine.
 
     The example is a WhatsApp CRM: twelve tables and the three around them. An embedded PostgreSQL holds the rows,
-    and a local deployment takes them. Three rows are broken on purpose. Some of the app's functions then answer
-    from the migrated rows, from a file that `supavex bundle` has written. No account, no network, no Node.
+    and a local deployment takes them. Three rows are broken on purpose. Then some of the app's functions, from
+    a file of `supavex bundle`, answer from the migrated rows. The demo needs no account, no network and no Node.
 
     \b
     Example:

@@ -42,9 +42,9 @@ def command(
 ) -> int:
     """Write supavex.toml, scaffold schema.py, and say what to do next.
 
-    Lists statements of the migrations that failed. The exit code is 1 if a table that the files create or need is
-    missing: the files are then written all the same. The exit code is also 1 if there is no table at all: nothing
-    is written then.
+    Lists the statements of the migrations that failed. If a table that the migrations create or use is missing, the
+    two files are written, and the exit code is 1. If there is no table at all, nothing is written, and the exit code
+    is 1.
 
     \b
     Examples:

@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 @project_options
 @to_option
 @json_option
-@click.option("--out", metavar="FILE.zip", help="Write the archive only; no deployment is needed.")
+@click.option("--out", metavar="FILE.zip", help="Write only this archive. No deployment is needed.")
 @click.option(
     "--tables",
     metavar="A,B",
     shell_complete=complete_tables,
-    help="Only these source tables; schema.name outside the first schema.",
+    help="Copy only these source tables. A table outside the first schema is schema.name.",
 )
 @click.option("--files", metavar="PLACE", help="Where the files of storage buckets are: a folder, or s3://….")
 @click.option(
-    "--existing", metavar="FILE.zip", help="An export of the target, for the ids of tables that it has already."
+    "--existing", metavar="FILE.zip", help="An export of the target, with the ids of the tables that exist there."
 )
 @click.option(
     "--max-rejects", type=click.IntRange(min=0), metavar="N", help="The number of rejected rows that are allowed."
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     "--parts", metavar="PLACE", help="With --cluster: a folder or URL that this machine and all workers reach."
 )
 @click.option("--restart", is_flag=True, help="Discard the finished parts of an interrupted copy.")
-@click.option("--changes", is_flag=True, help="Only tables that have changed since the last import into the target.")
+@click.option("--changes", is_flag=True, help="Copy only tables that have changed since the last import.")
 @click.option("--baseline", metavar="NAME", help="Record a baseline under this name, for `supavex changes`.")
 @click.option(
     "--accept-two-snapshots",
@@ -91,11 +91,13 @@ def command(
 ) -> int:
     """Copy the rows at one snapshot, with ids that are computed.
 
-    The rows go into a snapshot archive, and from it into the deployment. They replace the tables that are moved.
-    Rejected rows are listed with key, column, reason and fix. If more rows are rejected than allowed, nothing is
-    imported. For a deployment other than the local one, Convex's own CLI exports before, imports, and exports
-    after. The proof follows. The same command continues an interrupted run. With --changes, nothing is imported if
+    The rows go into a snapshot archive, and from it into the deployment, where they replace the documents of their
+    tables. Rejected rows are listed with key, column, reason and fix. If more rows are rejected than allowed,
+    nothing is imported. The same command continues an interrupted run. With --changes, nothing is imported if
     nothing has changed.
+
+    For a deployment other than the local one, Convex's own CLI exports the deployment, imports the archive, and
+    exports the deployment again. supavex then proves the result.
 
     \b
     Examples:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--replace", is_flag=True, help="Empty tables that hold rows, instead of refusing them.")
 @json_option
 def command(archive: str, folder: str, config: str | None, to: str, replace: bool, as_json: bool) -> int:
-    """The way back: the documents of an archive or export into the source's tables, in another database.
+    """Write the documents of an archive or export into the source's tables, in another database.
 
     Run the project's migrations in that database first. Everything is written in one transaction, or nothing is.
     The report lists what does not come back: columns that were skipped, columns with an sql expression, and values

@@ -40,9 +40,10 @@ def command(
 ) -> int:
     """Restore what a deployment held before a migration.
 
-    Every migration through Convex's CLI keeps an export from before. By default, the newest one is restored. Tables
-    that were imported since then get their earlier documents back, and the result is proven equal. Tables that the
-    migration created are emptied. The current contents are exported first, and kept too. If someone has written to
+    Every migration through Convex's CLI first exports the deployment, and keeps the export. By default, the newest
+    export is restored. Tables that were imported since then get their earlier documents back, and the result is
+    proven equal. Tables that the migration created are emptied. The current contents are exported first, and kept
+    too. If someone has written to
     these tables since, nothing is done without --discard-changes-since. The exit code is 1 if the deployment is not
     as it was before.
 

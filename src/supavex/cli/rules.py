@@ -24,8 +24,8 @@ def command(folder: str, config: str | None, as_json: bool, check: bool) -> int:
 
     The file exports `query` and `mutation`: builders for the app's functions whose ctx.db follows the rules. It
     imports the package convex-helpers. A policy without a translation refuses: it allows no reads and no writes
-    until you fill in its stub. supavex leaves a rules.ts alone that you have changed. The exit code is 1 if a
-    policy was not translated. `supavex verify --rules` tests the rules against PostgreSQL.
+    until you fill in its stub. supavex does not overwrite a rules.ts that you have changed. The exit code is
+    1 if a policy was not translated. `supavex verify --rules` tests the rules against PostgreSQL.
 
     \b
     Examples:

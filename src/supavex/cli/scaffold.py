@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def command(folder: str, config: str | None, as_json: bool, to_stdout: bool) -> int:
     """Write Python definitions for source tables that have none.
 
-    Adds the definitions to schema.py and changes nothing else in it. Renamed columns, and columns that are left
-    behind, go to supavex.toml.
+    Adds the definitions to schema.py and changes nothing else in it. Adds settings to supavex.toml for columns that
+    are renamed, and for columns that are left behind.
 
     \b
     Example:

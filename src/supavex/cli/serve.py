@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     "fetch_hosts",
     metavar="HOST",
     multiple=True,
-    help="A host that actions, and the keys of auth.config.ts, may be fetched from: HOST or HOST:PORT. Give the option "
-    "again for more hosts. `*`: any host. Default: none, not even this machine.",
+    help="A host that actions may fetch from, and that the keys of auth.config.ts may come from: HOST or HOST:PORT. "
+    "Give the option again for more hosts. `*`: any host. Default: none, not even this machine.",
 )
 def command(folder: str, data: str | None, port: int, site_port: int, host: str, fetch_hosts: tuple[str, ...]) -> int:
     """Serve a Convex deployment on this machine, for the official CLI and clients.

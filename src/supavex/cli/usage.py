@@ -27,7 +27,7 @@ def command(app: str | None, folder: str, config: str | None, as_json: bool, tab
     advice.
 
     \b
-    Example:
+    Examples:
       supavex usage
       supavex usage web --tables articles,webinars
     """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     type=click.Choice(["clerk", "convex-auth"]),
     help="Where the users go. Default: [users] of supavex.toml.",
 )
-@click.option("--out", metavar="FILE", help="Default: a file in .supavex/users/; with --ids, clerk_ids.csv.")
+@click.option("--out", metavar="FILE", help="The file. Default: one in .supavex/users/; with --ids, clerk_ids.csv.")
 @click.option("--with-password-hashes", "hashes", is_flag=True, help="Write password hashes into the file, too.")
 @click.option("--ids", metavar="FILE", multiple=True, help="Clerk's list of its users, to write the id file from.")
 @json_option

@@ -55,11 +55,11 @@ def command(
 ) -> int:
     """Prove that every row arrived, field by field; with --rules, that PostgreSQL's policies hold in Convex.
 
-    Source and target are read again, with other code than the copy. The exit code is 1 if no import took place, or
+    Source and target are read again, by other code than the copy's. The exit code is 1 if no import took place, or
     if something is missing, extra or different and no rejected row explains it. Rows that were written since the
-    copy are distinguished from wrong ones. "Proven for what the files gave" means that some statements of the files
-    did not run. The proof is kept in .supavex/migration as proof.json, and as a page, proof.html. A sample does not
-    change these files.
+    copy are counted apart from wrong ones. "Proven for what the files gave" means that some statements of the files
+    did not run. The proof is kept in .supavex/migration as proof.json, and as a page, proof.html. With --sample,
+    these two files stay as they are.
 
     With --rules, supavex reads and writes the source's rows as anon and as each user: in PostgreSQL, where all of
     it is rolled back, and in a fork of the local deployment. An app's public query leaks if it returns a document

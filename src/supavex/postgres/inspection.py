@@ -44,7 +44,7 @@ SELECT pg_catalog.jsonb_build_object(
             'name', a.attname,
             'type_oid', a.atttypid::int8, 'typmod', a.atttypmod,
             'type_name', pg_catalog.format_type(a.atttypid, a.atttypmod),
-            -- PostgreSQL 18 sets attnotnull for a NOT NULL that is NOT VALID, too.
+            -- PostgreSQL 18 also sets attnotnull for a NOT NULL that is NOT VALID.
             'nullable', NOT a.attnotnull OR EXISTS (
                 SELECT 1 FROM pg_catalog.pg_constraint v WHERE v.conrelid = w.oid AND v.contype = 'n'
                 AND NOT v.convalidated AND a.attnum = ANY(v.conkey)), 'dimensions', a.attndims,

@@ -1,6 +1,6 @@
--- What a new Supabase project's database holds before its first migration, as far as migrations rely on it.
--- Run once by the superuser (supabase_admin) in a new throw-away server. The role postgres, which replays the
--- project's files, is no superuser here, as it is none at Supabase.
+-- The objects of a new Supabase project's database, as far as migrations rely on them. The superuser (supabase_admin) runs
+-- this file once, in a new temporary server. The role postgres, which replays the project's files, is not a superuser, as
+-- at Supabase.
 
 CREATE ROLE postgres LOGIN CREATEROLE BYPASSRLS;
 CREATE ROLE anon NOLOGIN;
@@ -203,7 +203,7 @@ CREATE TABLE auth.oauth_consents (
   client_id uuid NOT NULL REFERENCES auth.oauth_clients (id) ON DELETE CASCADE, scopes text NOT NULL,
   granted_at timestamptz NOT NULL DEFAULT now(), revoked_at timestamptz, UNIQUE (user_id, client_id)
 );
--- A claim of the request's token: by a setting of its own, or in the JSON of all claims.
+-- A claim of the request's token. It is in a setting of its own, or in the JSON of all claims.
 CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS
   $$ SELECT coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''),
        nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $$;
@@ -213,7 +213,7 @@ CREATE FUNCTION auth.role() RETURNS text LANGUAGE sql STABLE AS
 CREATE FUNCTION auth.email() RETURNS text LANGUAGE sql STABLE AS
   $$ SELECT coalesce(nullif(current_setting('request.jwt.claim.email', true), ''),
        nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email') $$;
--- NULL where nobody is signed in, as at Supabase.
+-- NULL without a signed-in user, as at Supabase.
 CREATE FUNCTION auth.jwt() RETURNS jsonb LANGUAGE sql STABLE AS
   $$ SELECT coalesce(nullif(current_setting('request.jwt.claim', true), ''),
        nullif(current_setting('request.jwt.claims', true), ''))::jsonb $$;
@@ -257,7 +257,7 @@ CREATE FUNCTION storage.filename(name text) RETURNS text LANGUAGE sql IMMUTABLE 
 CREATE FUNCTION storage.extension(name text) RETURNS text LANGUAGE sql IMMUTABLE AS
   $$ SELECT reverse(split_part(reverse(storage.filename(name)), '.', 1)) $$;
 
--- What a request to the storage service does; nothing, where files are replayed.
+-- The operation of the request to the storage service. A replay has no request: NULL, and false.
 CREATE FUNCTION storage.operation() RETURNS text LANGUAGE sql STABLE AS
   $$ SELECT current_setting('storage.operation', true) $$;
 CREATE FUNCTION storage.allow_only_operation(expected_operation text) RETURNS boolean LANGUAGE sql STABLE AS
@@ -355,7 +355,7 @@ CREATE FUNCTION vault.update_secret(secret_id uuid, new_secret text DEFAULT NULL
   $$ UPDATE vault.secrets SET secret = coalesce(new_secret, secret), name = coalesce(new_name, name),
        description = coalesce(new_description, description), updated_at = now() WHERE id = secret_id $$;
 
--- Keys are made and named; what encrypts with them does not exist here, and the statement that calls it fails.
+-- Keys are made and named. The functions that encrypt with them are missing, so a statement that calls one fails.
 CREATE SCHEMA pgsodium;
 CREATE TYPE pgsodium.key_status AS ENUM ('default', 'valid', 'invalid', 'expired');
 CREATE TYPE pgsodium.key_type AS ENUM ('aead-ietf', 'aead-det', 'hmacsha512', 'hmacsha256', 'auth', 'shorthash',
@@ -387,7 +387,7 @@ CREATE TABLE supabase_migrations.schema_migrations (
 );
 CREATE TABLE supabase_migrations.seed_files (path text PRIMARY KEY, hash text NOT NULL);
 
--- Message queues: a table for each, and one for its archive, as the extension pgmq makes them.
+-- Message queues: each has a table, and a table for its archive, as the extension pgmq makes them.
 CREATE SCHEMA pgmq;
 GRANT USAGE, CREATE ON SCHEMA pgmq TO postgres;
 GRANT USAGE ON SCHEMA pgsodium TO postgres;
@@ -477,7 +477,7 @@ CREATE FUNCTION cron.unschedule(job_name text) RETURNS boolean LANGUAGE sql AS
   $$ DELETE FROM cron.job WHERE jobname = job_name; SELECT true $$;
 CREATE FUNCTION cron.unschedule(job_id bigint) RETURNS boolean LANGUAGE sql AS
   $$ DELETE FROM cron.job WHERE jobid = job_id; SELECT true $$;
--- Nothing leaves the machine: the request functions only give an id.
+-- Nothing leaves the machine. The request functions only return an id.
 CREATE FUNCTION net.http_post(url text, body jsonb DEFAULT '{}', params jsonb DEFAULT '{}', headers jsonb DEFAULT '{}',
   timeout_milliseconds int DEFAULT 5000) RETURNS bigint LANGUAGE sql AS $$ SELECT 0::bigint $$;
 CREATE FUNCTION net.http_get(url text, params jsonb DEFAULT '{}', headers jsonb DEFAULT '{}',
@@ -493,7 +493,7 @@ CREATE UNLOGGED TABLE net.http_request_queue (
 );
 CREATE FUNCTION supabase_functions.http_request() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
 
--- The extensions of a new project. The files' role owns them, and may drop them.
+-- The extensions of a new project. The role that replays the files owns them, and may drop them.
 CREATE EXTENSION supavex;
 SET ROLE postgres;
 CREATE EXTENSION "uuid-ossp" SCHEMA extensions;
@@ -503,7 +503,7 @@ CREATE EXTENSION supabase_vault SCHEMA vault;
 CREATE EXTENSION pg_graphql SCHEMA graphql;
 RESET ROLE;
 
--- Triggers on auth.users, and changes to storage, belong to what migrations do.
+-- Migrations create triggers on auth.users and change storage. So the role that replays them owns these tables.
 DO $$ DECLARE found regclass; BEGIN
   FOR found IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind = 'r' AND n.nspname IN ('auth', 'storage', 'realtime', 'supabase_functions', 'supabase_migrations')

@@ -16,7 +16,7 @@ from supavex.migrate.state.runs import Run
 #: Sources that differ by less than this share count as equal in size.
 _SAME = 0.05
 _END_SESSIONS = """\
--- Sessions that are open keep the setting they have: end them, and their pools come back with the new one.
+-- Open sessions keep the old setting. This ends them. The pools then open sessions with the new setting.
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
   AND usename NOT IN (SELECT rolname FROM pg_roles WHERE rolsuper);

@@ -1,1 +1,1 @@
--- pg_cron's schema is part of what a new project holds: see prelude.sql.
+-- prelude.sql makes pg_cron's schema, because a new project has it.

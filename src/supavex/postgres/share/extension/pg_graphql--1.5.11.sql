@@ -1,1 +1,1 @@
--- pg_graphql's schema is part of what a new project holds: see prelude.sql.
+-- prelude.sql makes pg_graphql's schema, because a new project has it.

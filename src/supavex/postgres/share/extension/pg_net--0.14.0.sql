@@ -1,1 +1,1 @@
--- pg_net's schema is part of what a new project holds: see prelude.sql.
+-- prelude.sql makes pg_net's schema, because a new project has it.

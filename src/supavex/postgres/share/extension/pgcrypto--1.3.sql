@@ -1,5 +1,5 @@
--- Names, arguments and volatility are those of PostgreSQL's pgcrypto. What is written here gives pgcrypto's values, byte by
--- byte; what is not raises.
+-- Names, arguments and volatility are those of PostgreSQL's pgcrypto. A function that has a body here gives pgcrypto's
+-- values, byte by byte. The others raise.
 CREATE FUNCTION digest(text, text) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS
   $$ SELECT supavex.digest(pg_catalog.convert_to($1, 'UTF8'), $2) $$;
 CREATE FUNCTION digest(bytea, text) RETURNS bytea LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS
@@ -73,7 +73,7 @@ BEGIN
   RETURN data;
 END $$;
 
--- Ciphers: there is none here.
+-- The functions that encrypt and decrypt: no cipher is written here.
 CREATE FUNCTION encrypt(bytea, bytea, text) RETURNS bytea
   LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS
   $$ BEGIN PERFORM supavex.unavailable('encrypt()'); END $$;

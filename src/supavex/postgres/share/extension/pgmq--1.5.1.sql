@@ -1,1 +1,1 @@
--- pgmq's schema is part of what a new project holds: see prelude.sql.
+-- prelude.sql makes pgmq's schema, because a new project has it.

@@ -1,1 +1,1 @@
--- pgsodium's schema is part of what a new project holds: see prelude.sql.
+-- prelude.sql makes pgsodium's schema, because a new project has it.

@@ -1,5 +1,5 @@
--- Types whose values keep the text that was written, with any type modifiers; functions that raise. They are volatile, so
--- that PostgreSQL refuses a generated column that calls one, which would let no row in.
+-- The types keep the text that was written, and take any type modifiers. The functions raise. They are volatile, so that
+-- PostgreSQL refuses a generated column that calls one. Such a column would refuse every row.
 
 CREATE TYPE geometry;
 CREATE FUNCTION geometry_in(cstring) RETURNS geometry LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'textin';
@@ -7,7 +7,7 @@ CREATE FUNCTION geometry_out(geometry) RETURNS cstring LANGUAGE internal IMMUTAB
 CREATE FUNCTION geometry_recv(internal) RETURNS geometry LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'textrecv';
 CREATE FUNCTION geometry_send(geometry) RETURNS bytea LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'textsend';
 
--- A modifier is counted, and not kept: (Point, 4326).
+-- The modifiers, such as (Point, 4326), are counted and not kept.
 CREATE FUNCTION geometry_typmod_in(cstring[]) RETURNS int4 LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS
   'array_cardinality';
 CREATE FUNCTION geometry_typmod_out(int4) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'void_out';
@@ -23,7 +23,7 @@ CREATE FUNCTION geography_out(geography) RETURNS cstring LANGUAGE internal IMMUT
 CREATE FUNCTION geography_recv(internal) RETURNS geography LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'textrecv';
 CREATE FUNCTION geography_send(geography) RETURNS bytea LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'textsend';
 
--- A modifier is counted, and not kept: (Point, 4326).
+-- The modifiers, such as (Point, 4326), are counted and not kept.
 CREATE FUNCTION geography_typmod_in(cstring[]) RETURNS int4 LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS
   'array_cardinality';
 CREATE FUNCTION geography_typmod_out(int4) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'void_out';

@@ -1,1 +1,1 @@
--- supabase_vault's schema is part of what a new project holds: see prelude.sql.
+-- prelude.sql makes supabase_vault's schema, because a new project has it.

@@ -1,7 +1,7 @@
--- Functions that several stand-ins are made of. The superuser owns them; they run as whoever calls them.
+-- Functions that several stand-ins use. The superuser owns them. They run with the rights of their caller.
 GRANT USAGE ON SCHEMA supavex TO PUBLIC;
 
--- Raises for a function that has the right name and no true body.
+-- Raises, as the body of a function that a stand-in only declares.
 CREATE FUNCTION unavailable(what text) RETURNS void LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
   RAISE EXCEPTION USING
@@ -86,7 +86,7 @@ BEGIN
   RETURN supavex.digest(outer_pad || supavex.digest(inner_pad || data, kind), kind);
 END $$;
 
--- Random bytes: those of random UUIDs, without the six bits that are not random.
+-- Random bytes: the bytes of random UUIDs, without the six bits that are fixed.
 CREATE FUNCTION random_bytes(size int) RETURNS bytea LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
 SET search_path = pg_catalog AS $$
 BEGIN
@@ -103,7 +103,7 @@ CREATE FUNCTION crypt_text(bits bigint, size int) RETURNS text LANGUAGE sql IMMU
   FROM pg_catalog.generate_series(0, size OPERATOR(pg_catalog.-) 1) AS i
 $$;
 
--- A salt for crypt(); 0 rounds: the kind's own number.
+-- A salt for crypt(). 0 rounds: the default of the kind.
 CREATE FUNCTION salt(kind text, rounds int) RETURNS text LANGUAGE plpgsql VOLATILE STRICT PARALLEL SAFE
 SET search_path = pg_catalog AS $$
 DECLARE
@@ -166,8 +166,8 @@ BEGIN
     || supavex.crypt_text(get_byte(made, 11), 2);
 END $$;
 
--- bcrypt, which the session's client computes (password_hashes.py): the question goes out as a message, which no setting
--- holds back, and the answer comes into a table.
+-- bcrypt. The session's client computes it (password_hashes.py). The request is a message, which no setting suppresses. The
+-- client writes the answer into a table.
 CREATE UNLOGGED TABLE password_hashes (question bytea PRIMARY KEY, hash text NOT NULL);
 CREATE FUNCTION bcrypt(password text, setting text) RETURNS text LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -181,7 +181,7 @@ BEGIN
     RAISE EXCEPTION 'invalid salt' USING ERRCODE = 'invalid_parameter_value';
   END IF;
   SELECT hash INTO found FROM supavex.password_hashes WHERE question = sha256(convert_to(asked, 'UTF8'));
-  -- No later than the snapshot of a transaction that is more than READ COMMITTED would the answer be seen.
+  -- A transaction above READ COMMITTED would not see the answer, because its snapshot is older.
   IF found IS NULL AND current_setting('supavex.answers', true) = 'on' AND substr(setting, 5, 2) <= '14'
     AND current_setting('transaction_isolation') IN ('read committed', 'read uncommitted')
   THEN
@@ -213,7 +213,7 @@ BEGIN
   RETURN substr(int4send(crc & 16777215), 2);
 END $$;
 
--- RFC 9562, section 5.1: a moment in steps of 100 ns since 1582-10-15, a random clock sequence, and a random node.
+-- RFC 9562, section 5.1: a time in steps of 100 ns since 1582-10-15, a random clock sequence, and a random node.
 CREATE FUNCTION uuid_v1() RETURNS uuid LANGUAGE plpgsql VOLATILE PARALLEL SAFE SET search_path = pg_catalog AS $$
 DECLARE
   moment CONSTANT bigint := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 10 + 122192928000000000
@@ -236,8 +236,8 @@ BEGIN
   RETURN encode(set_byte(hash, 8, (get_byte(hash, 8) & 63) | 128), 'hex')::uuid;
 END $$;
 
--- ALTER EXTENSION … SET SCHEMA asks for the ownership of each object; those of C code are the superuser's. Only the
--- extension's owner may move it, and only into a schema that it may create in.
+-- ALTER EXTENSION … SET SCHEMA requires the ownership of each object, and objects of C code belong to the superuser. Only
+-- the extension's owner may move it, and only into a schema where the owner may create.
 CREATE FUNCTION move_extension(name text, target text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -253,7 +253,7 @@ BEGIN
   EXECUTE pg_catalog.format('ALTER EXTENSION %I SET SCHEMA %I', name, target);
 END $$;
 
--- What a type that no file makes is a domain over: it holds the text that was written.
+-- The base of the domain that replaces a type which no file makes. It keeps the text that was written.
 CREATE TYPE unknown_type;
 CREATE FUNCTION unknown_in(cstring) RETURNS unknown_type LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'textin';
 CREATE FUNCTION unknown_out(unknown_type) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'textout';

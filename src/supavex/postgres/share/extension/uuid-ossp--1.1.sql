@@ -1,5 +1,5 @@
--- RFC 9562. The node of a version 1 UUID is random, with the multicast bit that section 6.10 asks for: no network card
--- is looked at.
+-- RFC 9562. The node of a version 1 UUID is random, with the multicast bit as section 6.10 requires. No address of a
+-- network card is read.
 CREATE FUNCTION uuid_nil() RETURNS uuid LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS
   $$ SELECT '00000000-0000-0000-0000-000000000000'::pg_catalog.uuid $$;
 CREATE FUNCTION uuid_ns_dns() RETURNS uuid LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS
