@@ -62,6 +62,10 @@ def check_contents(wheel: Path, source: Path) -> None:
     docs = {f"docs/{path.relative_to(ROOT / 'docs')}" for path in (ROOT / "docs").rglob("*.md")}
     assert docs <= names, docs - names
     assert {"mkdocs.yml", "SECURITY.md", "CHANGELOG.md"} <= names
+    described = set(re.findall(r" \(`([^`]+\.\w+)`\)", metadata))
+    assert described, "what a link into the checkout became"
+    assert described <= names, described - names
+    assert not any(name.startswith("tests/") for name in names)
 
 
 def at_hand() -> list[Path]:
