@@ -11,7 +11,7 @@ import pytest
 
 from supavex.cli.reports.rejects import reject_lines, toml_lines
 from supavex.mapping.rejections import REJECTIONS
-from supavex.migrate.state.rejects import Reject
+from supavex.migrate.state.rejects import Reason, Reject
 from supavex.settings.reading import load_settings
 from tests.projects import ROOT
 
@@ -74,6 +74,16 @@ def test_causes_come_first_each_reason_once_and_followers_are_counted() -> None:
         "        lossy = true  # the nearest double: 9007199254740992",
         "21 more rows only follow these: of 21 × public.orders.customer_id. "
         "They go when the rows that they refer to do.",
+    ]
+
+
+def test_each_reason_of_a_row_is_told_and_a_row_with_a_cause_does_not_only_follow() -> None:
+    also = (Reason("at", "InfiniteTime", "why", "Fix it."), Reason("by", "RejectedParent", "why", "Fix that."))
+    rows = [Reject("public.notes", "1", "n", "InexactNumber", "because", "Do this.", also=also)]
+    told = [line for line in reject_lines(rows, "public") if not line.startswith(" ")]
+    assert told == [
+        "rejected: 1 × public.notes.n InexactNumber: because (1)",
+        "rejected: 1 × public.notes.at InfiniteTime: why (1)",
     ]
 
 

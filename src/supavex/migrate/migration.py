@@ -104,7 +104,9 @@ class Migration:
             "rejects": None if self.dry_run else str(self.folder.rejects),
             "rejected": len(self.copy.rejects),
             "rejectsAllowed": self.allowed,
-            "reasons": dict(Counter(f"{r.table}.{r.column}: {r.code}" for r in self.copy.rejects)),
+            "reasons": dict(
+                Counter(f"{r.table}.{why.column}: {why.code}" for r in self.copy.rejects for why in r.reasons)
+            ),
             "tables": [_table_json(table) for table in self.copy.tables],
             **({} if self.since is None else _since_json(self.since)),
             **({} if self.copy.files is None else {"files": _files_json(self.copy.files, self.copy.files_kept)}),

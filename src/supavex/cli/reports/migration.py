@@ -76,7 +76,7 @@ def report_lines(result: Migration, shown: Callable[[Path], str], first_schema: 
             lines.append(f"{counted(copied.files_kept, 'file')} of the deployment's own kept beside them.")
     lines += reject_lines(copied.rejects, first_schema)
     if copied.rejects and not result.dry_run:
-        lines.append(f"Rejected rows, each with its first reason and the fix: {shown(result.folder.rejects)}")
+        lines.append(f"Rejected rows, each with its reasons and their fixes: {shown(result.folder.rejects)}")
     if not result.ok:
         lines.append(
             f"{counted(len(copied.rejects), 'row')} rejected, {result.allowed} allowed: nothing was imported. "

@@ -25,8 +25,9 @@ def reject_lines(rejects: Iterable[Reject], first_schema: str) -> list[str]:
     for reject in rejects:
         if reject.code == FOLLOWER:
             followers[f"{reject.table}.{reject.column}"] += 1
-        else:
-            causes[reject.table, reject.column, reject.code, reject.reason, reject.fix].append(reject)
+        for why in reject.reasons:
+            if why.code != FOLLOWER:
+                causes[reject.table, why.column, why.code, why.reason, why.fix].append(reject)
     lines: list[str] = []
     by_count = sorted(causes.items(), key=lambda item: -len(item[1]))
     for (table, column, code, reason, fix), rows in by_count[:_REASONS]:

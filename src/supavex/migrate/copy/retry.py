@@ -114,7 +114,8 @@ def _bad_files(
     if planned.reference is None or planned.reference.target != STORAGE_TABLE:
         return []
     refused = set(_key_bytes(planned.reference.key, rejects.get(OBJECTS, {})))
-    if any(reject.column == planned.place for reject in rejects[table.name].values()):
+    reasons = (reason for reject in rejects[table.name].values() for reason in reject.reasons)
+    if any(reason.column == planned.place for reason in reasons):
         refused |= {uuid.UUID(object_.id).bytes for object_ in read_objects(connection) if object_.placeholder}
     return [ForbiddenKeys(KeySet.of_bytes(refused), "RejectedParent", "", "")] if refused else []
 

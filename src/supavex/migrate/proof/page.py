@@ -200,15 +200,21 @@ def _details(table: TableProof, rejects: Sequence[Reject]) -> str:
     if notes:
         parts.append(_list("Not as it stood in the source", ("column", "what"), notes, len(notes), "matched"))
     if rejects:
-        some = [(r.shown_key, r.column, r.reason, r.fix) for r in rejects[:LISTED]]
-        parts.append(_list("Rejected by the copy", ("key", "column", "why", "fix"), some, len(rejects), "rejected"))
+        some = [(r.shown_key, why.column, why.reason, why.fix) for r in rejects[:LISTED] for why in r.reasons]
+        headings = ("key", "column", "why", "fix")
+        left = max(0, len(rejects) - LISTED)
+        parts.append(_list("Rejected by the copy", headings, some, len(rejects), "rejected", left))
     if not parts:
         return ""
     title = f"<code>{_text(table.source)}</code> → <code>{_text(table.target)}</code>"
     return f"<section><h3>{title}</h3>{''.join(parts)}</section>"
 
 
-def _list(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], count: int, kind: str) -> str:
+def _list(
+    title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], count: int, kind: str, left: int | None = None
+) -> str:
+    """A table under a title. ``count``: of the findings. ``left``: those not in ``rows``, if one may have several."""
+    left = count - len(rows) if left is None else left
     head = "".join(f"<th>{_text(heading)}</th>" for heading in headings)
     prose = [heading in ("what", "why", "fix") for heading in headings]
     body = "".join(
@@ -220,7 +226,7 @@ def _list(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], co
         + "</tr>"
         for row in rows
     )
-    more = f"<p class=more>… and {count - len(rows):,} more.</p>" if count > len(rows) else ""
+    more = f"<p class=more>… and {left:,} more.</p>" if left > 0 else ""
     return (
         f'<h4><span class="key {kind}"></span>{_text(title)} ({count:,})</h4><div class="wide"><table class="list">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}"

@@ -19,8 +19,18 @@ _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a row is rejected: the column, a code, one sentence, and the fix."""
+
+    column: str
+    code: str
+    reason: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
-    """A rejected row. A row that breaks several rules has one entry, for the first of them.
+    """A rejected row. ``column``, ``code``, ``reason`` and ``fix`` are its first reason, ``also`` has the others.
 
     Two that differ only in ``internal_id`` are equal.
     """
@@ -39,13 +49,20 @@ class Reject:
     fix: str
     #: The 16 bytes of the document's id; None if the key is NULL, and for a stored file.
     internal_id: bytes | None = field(default=None, compare=False, repr=False)
+    #: The reasons for which the row would still be rejected without the first one. At most one for each column.
+    also: tuple[Reason, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """All reasons, the first one at the beginning."""
+        return Reason(self.column, self.code, self.reason, self.fix), *self.also
 
     @property
     def shown_key(self) -> str:
         """The key for reports."""
         return NO_KEY if self.key is None else self.key
 
-    def to_json(self) -> dict[str, str | None]:
+    def to_json(self) -> dict[str, Any]:
         """The fields by name; the bytes in hexadecimal."""
         return {**asdict(self), "internal_id": None if self.internal_id is None else self.internal_id.hex()}
 
@@ -53,7 +70,8 @@ class Reject:
     def from_json(cls, data: dict[str, Any]) -> Reject:
         """The reject of :meth:`to_json`. Raises ValueError, TypeError or KeyError for other data."""
         found = data["internal_id"]
-        return cls(**{**data, "internal_id": None if found is None else bytes.fromhex(found)})
+        also = tuple(Reason(**reason) for reason in data["also"])
+        return cls(**{**data, "internal_id": None if found is None else bytes.fromhex(found), "also": also})
 
 
 #: Rejected rows by source table and key.

@@ -14,6 +14,7 @@ from supavex.convex.field_rules import MISSING
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.values import to_export_json
 from supavex.mapping.plan import FieldPlan, TablePlan
+from supavex.mapping.rejections import FOLLOWER
 from supavex.migrate.copy.encoding import fixed_width, json_columns
 from supavex.migrate.copy.encoding.guards import unfit
 from supavex.migrate.copy.encoding.json_text import JsonText, json_lines, members
@@ -22,11 +23,11 @@ from supavex.migrate.copy.encoding.lookups import ForbiddenKeys, Lookup
 from supavex.migrate.copy.encoding.query import CopyQuery, copy_query, guards_sql
 from supavex.migrate.copy.encoding.reference_columns import ReferenceColumns
 from supavex.migrate.copy.encoding.rule_columns import has_rules, reject_broken
-from supavex.migrate.copy.encoding.slice_report import MEANT, Reason, SliceReport
+from supavex.migrate.copy.encoding.slice_report import MEANT, SliceReport
 from supavex.migrate.copy.encoding.value_columns import value_text
 from supavex.migrate.copy.existing import ExistingIds
 from supavex.migrate.keys.sets import KeySet, key_bytes
-from supavex.migrate.state.rejects import Reject
+from supavex.migrate.state.rejects import Reason, Reject
 
 #: Rows encoded at once: enough to make Python's share small, and few enough for the processor's cache.
 SLICE_ROWS = 12_288
@@ -169,7 +170,7 @@ class _Slice:
             repeated = ~self.encoder.shared_keys.lacks(self.keys) & pc.is_valid(column).to_numpy(zero_copy_only=False)
             for index in np.flatnonzero(repeated):
                 reason = Reason(names, "DuplicateKey", *self._shared(int(index), fix))
-                self.report.rejected.setdefault(int(index), reason)
+                self.report.add(int(index), reason)
 
     def _shared(self, index: int, fix: str) -> tuple[str, str]:
         """Why several rows have this row's key, and what to do."""
@@ -228,13 +229,14 @@ class _Slice:
     def _reject(self, index: int) -> Reject:
         table = self.encoder.table
         assert table.key is not None
-        found = self.report.rejected[index]
+        # The row's own faults come first: a reference to a rejected row is right again when that row is.
+        first, *also = sorted(self.report.rejected[index], key=lambda reason: reason.code == FOLLOWER)
         internal_id = None if self.batch.column("_key")[index].as_py() is None else self.keys[index].tobytes()
         key = None
         if internal_id is not None:
             has_text = self.encoder.query.has_text
             key = self.batch.column("_text")[index].as_py() if has_text else table.key.text_of(internal_id)
-        return Reject(table.name, key, found.column, found.code, found.reason, found.fix, internal_id)
+        return Reject(table.name, key, first.column, first.code, first.reason, first.fix, internal_id, tuple(also))
 
 
 def creation_times(encoder: TableEncoder, batch: pa.RecordBatch, texts: Mapping[str, JsonText]) -> pa.Array:

@@ -18,9 +18,10 @@ from supavex.mapping.plan import FieldPlan, IdFile, Reference, TablePlan
 from supavex.migrate.copy.encoding import fixed_width, json_columns
 from supavex.migrate.copy.encoding.json_text import JsonText
 from supavex.migrate.copy.encoding.lookups import ForbiddenKeys, Lookup
-from supavex.migrate.copy.encoding.slice_report import MEANT, Reason, SliceReport
+from supavex.migrate.copy.encoding.slice_report import MEANT, SliceReport
 from supavex.migrate.copy.existing import ExistingIds
 from supavex.migrate.keys.sets import key_bytes
+from supavex.migrate.state.rejects import Reason
 
 
 class ReferenceColumns:

@@ -13,7 +13,8 @@ from supavex.convex.field_rules import Rules, printed
 from supavex.convex.validators import Union, Validator
 from supavex.mapping.conversions import Target
 from supavex.mapping.plan import FieldPlan
-from supavex.migrate.copy.encoding.slice_report import MEANT, Reason, SliceReport
+from supavex.migrate.copy.encoding.slice_report import MEANT, SliceReport
+from supavex.migrate.state.rejects import Reason
 
 
 def has_rules(validator: Validator) -> bool:
