@@ -201,7 +201,7 @@ ONE_NAME_IN_ROOMS = {
         Log Mismatch Module Name NewFile Outcome Place Query Report Rules Sides Source Status Step Usage User Visibility
         Writer Written
         address_of binary call canonical choose condition data_folder described expression held index_for insert joined
-        json_text key member nearest printed same start type_text validator_text value_text with_rules words""",
+        json_text member nearest printed same start type_text validator_text value_text with_rules words""",
 }
 
 

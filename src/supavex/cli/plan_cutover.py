@@ -11,7 +11,7 @@ from supavex.cli.options import json_option, open_project, print_json, project_o
 from supavex.cli.targets import target_option, to_option
 from supavex.cli.verbosity import log, next_step
 from supavex.errors import SupavexError
-from supavex.files import begins_with, check_replaceable
+from supavex.files import begins_with, check_replaceable, write_whole
 from supavex.settings.settings import CONFIG_NAME
 
 
@@ -30,7 +30,7 @@ def command(folder: str, config: str | None, to: str, as_json: bool, out: str | 
     Examples:
       supavex plan-cutover --to cloud --out CUTOVER.md
     """
-    from supavex.migrate.golive.checklist import TITLE, markdown, write_plan
+    from supavex.migrate.golive.checklist import TITLE, markdown
 
     project = open_project(folder, config)
     if out is not None:
@@ -38,7 +38,7 @@ def command(folder: str, config: str | None, to: str, as_json: bool, out: str | 
     plan = project.plan_cutover(to, command_options=_options(folder, config), log=log)
     if out is not None:
         try:
-            write_plan(Path(out), markdown(plan))
+            write_whole(Path(out), markdown(plan))
         except OSError as error:
             raise SupavexError("CannotWrite", f"{error.strerror}.", where=out, hint="Choose another --out.") from None
     if as_json:

@@ -101,11 +101,8 @@ def _push_by_cli(project: Settings, options: DeployOptions, log: Log) -> tuple[S
     if options.dry_run and not options.production:
         raise UsageError("NoDryRun", "Convex's `dev --once` has no dry run.", hint="Rehearse on the local deployment.")
 
-    def told(line: str) -> None:
-        log(line)
-
     with env_files_kept(cli):
-        cli.run(*arguments, *(["--dry-run"] if options.dry_run else []), log=told)
+        cli.run(*arguments, *(["--dry-run"] if options.dry_run else []), log=log)
     if not options.dry_run:
         hint = f"Does the app's schema.ts take the generated tables? {spread_hint()}" if built.spread else ""
         _check_pushed(project, cli, schema, hint)

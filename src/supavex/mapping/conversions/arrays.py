@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from supavex.convex import limits
 from supavex.convex.values import Value
@@ -201,16 +202,11 @@ def _json_elements(whole: Callable[[Value], str | None], rule: ColumnRule) -> Ca
 
 def _leaves(function: Callable[[str], Value]) -> Callable[[str], Value]:
     """Applies ``function`` to the texts in the JSON text of nested arrays. NULL stays NULL."""
-
-    def apply(value: Value) -> Value:
-        if isinstance(value, list):
-            return [apply(item) for item in value]
-        return value if value is None else function(value)
-
+    apply = _values(function)
     return lambda text: apply(json.loads(text))
 
 
-def _values(function: Callable[[Value], Value]) -> Callable[[Value], Value]:
+def _values(function: Callable[[Any], Value]) -> Callable[[Value], Value]:
     """Applies ``function`` to each leaf of nested lists."""
 
     def apply(value: Value) -> Value:

@@ -11,17 +11,9 @@ from supavex.postgres.catalog import Type
 from supavex.settings.rules import ColumnRule
 
 
-@converts("text", "varchar", "uuid")
-def text(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Text as a string. A uuid is its 36 characters in lower case."""
-    if target.takes(kinds.String):
-        return Conversion("text", "string", "{c}::text")
-    return misfit(type_, target, "v.string()")
-
-
-@converts("name", "citext", "char", "enum", "xml")
+@converts("text", "varchar", "uuid", "name", "citext", "char", "enum", "xml")
 def texts(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Other kinds of text as a string. An enum is its label."""
+    """Text as a string. A uuid is its 36 characters in lower case, and an enum its label."""
     if target.takes(kinds.String):
         return Conversion("text", "string", "{c}::text")
     return misfit(type_, target, "v.string()")
@@ -73,18 +65,12 @@ def addresses(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Mis
 
 @converts(
     "interval", "timetz", "cidr", "macaddr", "macaddr8", "bit", "varbit", "tsvector", "tsquery", "jsonpath",
-    "point", "line", "lseg", "box", "path", "polygon", "circle", "pg_lsn", "range",
+    "point", "line", "lseg", "box", "path", "polygon", "circle", "pg_lsn", "range", "other",
 )  # fmt: skip
 def described(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Types without a counterpart in Convex: PostgreSQL's text in a string, as in the app's JSON."""
-    if target.takes(kinds.String):
-        return Conversion(f"{type_.base} as text", "string", "{c}::text")
-    return misfit(type_, target, "v.string()")
-
-
-@converts("other")
-def unknown(type_: Type, target: Target, rule: ColumnRule) -> Conversion | Misfit:
-    """Types of extensions: PostgreSQL's text in a string."""
+    """Types without a counterpart in Convex, and types of extensions (``other``): PostgreSQL's text in a string, as in
+    the app's JSON.
+    """
     if target.takes(kinds.String):
         return Conversion(f"{type_.base} as text", "string", "{c}::text")
     return misfit(type_, target, "v.string()")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from supavex.files import write_whole
 from supavex.migrate.golive.cutover import CutoverPlan, Step
 from supavex.text import counted
 
@@ -74,8 +71,3 @@ def _time(step: Step) -> str:
     if step.down:
         parts.append("the app is down")
     return f" ({'; '.join(parts)})" if parts else ""
-
-
-def write_plan(path: Path, text: str) -> None:
-    """Writes the checklist. Raises :class:`OSError`."""
-    write_whole(path, text)

@@ -52,9 +52,6 @@ def migrate_live(
     cli = official_cli(project.convex_folder, options.to)
     project.make_state()
 
-    def told(line: str) -> None:
-        log(line)
-
     with (
         locked(project.migration_folder),
         copy_options(options, plan, cli.deployment, partial(progress, "copied")) as how,
@@ -65,7 +62,7 @@ def migrate_live(
                 nothing = nothing_changed(changed, url, how.files)
             if nothing:
                 return NothingChanged(options.to, changed.made_at, changed.changes)
-        remote = migrate_by_cli(plan, cli, how, Callbacks(confirm, told, progress), options.max_rejects)
+        remote = migrate_by_cli(plan, cli, how, Callbacks(confirm, log, progress), options.max_rejects)
         if remote.proof is not None:
             write_proof(project, remote.proof, remote.migration.copy.rejects, described_target(project, options.to))
     return remote

@@ -68,11 +68,7 @@ def roll_back_project(
     project.make_state()
     with locked(folder.path):
         chosen = choose_export(folder.path, cli.deployment, options.export)
-
-        def told(line: str) -> None:
-            log(line)
-
-        return roll_back(folder, cli, chosen, Callbacks(confirm, told), discard=options.discard_changes_since)
+        return roll_back(folder, cli, chosen, Callbacks(confirm, log), discard=options.discard_changes_since)
 
 
 def _only_target(folder: Path, export: Path | None) -> str:

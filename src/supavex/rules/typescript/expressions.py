@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from supavex.convex.typescript import key, quoted
 from supavex.rules import form
 from supavex.rules.form import (
     AnyOf,
@@ -37,7 +38,7 @@ from supavex.rules.form import (
     Whole,
     rows_in,
 )
-from supavex.rules.typescript.notation import binds_less, grouped, key, literal, may_be_nan, member, quoted, type_text
+from supavex.rules.typescript.notation import binds_less, grouped, literal, may_be_nan, member, type_text
 
 #: The most characters of an unbroken line.
 _WIDTH = 100

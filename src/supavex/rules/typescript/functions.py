@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from supavex.convex.typescript import quoted
 from supavex.rules.form import Function, Statement
 from supavex.rules.typescript.expressions import Writer
-from supavex.rules.typescript.notation import grouped, quoted, type_of
+from supavex.rules.typescript.notation import grouped, type_of
 
 
 def function_text(function: Function, used: set[str]) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-from supavex.convex.typescript import MARK
+from supavex.convex.typescript import MARK, key, quoted
 from supavex.rules.constraints import Constraints, TableConstraints
 from supavex.rules.policies import CALLERS, PolicyRule, RuleSet, TableRules, is_true
 from supavex.rules.typescript.expressions import Writer
 from supavex.rules.typescript.functions import function_text
-from supavex.rules.typescript.notation import grouped, key, quoted, type_of
+from supavex.rules.typescript.notation import grouped, type_of
 from supavex.rules.visible import Visibility, Way, visibility, visible_name
 
 _DIGEST = re.compile(r"^// sha256: ([0-9a-f]{64})$", re.MULTILINE)

@@ -6,25 +6,14 @@ import json
 import math
 import re
 
+from supavex.convex.typescript import IDENTIFIER, quoted
 from supavex.rules import form
 from supavex.rules.form import Constant, Expression, Kind
-
-_IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
-
-
-def quoted(text: str) -> str:
-    """A TypeScript string."""
-    return json.dumps(text, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def key(name: str) -> str:
-    """A key of an object."""
-    return name if _IDENTIFIER.match(name) else quoted(name)
 
 
 def member(row: str, name: str) -> str:
     """A field of a document."""
-    return f"{row}.{name}" if _IDENTIFIER.match(name) else f"{row}[{quoted(name)}]"
+    return f"{row}.{name}" if IDENTIFIER.match(name) else f"{row}[{quoted(name)}]"
 
 
 def literal(value: object, kind: Kind) -> str:

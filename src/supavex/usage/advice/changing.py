@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from supavex.convex.field_rules import MISSING
-from supavex.convex.typescript import render, value_text
+from supavex.convex.typescript import key, quoted, render, value_text
 from supavex.usage.advice.code import awaited
-from supavex.usage.advice.conditions import Condition, absent, is_now, key, literal, member, quoted
+from supavex.usage.advice.conditions import Condition, absent, is_now, literal, member
 from supavex.usage.advice.embeds import Embedding
 from supavex.usage.advice.indexes import Wanted, choose
 from supavex.usage.advice.tables import ColumnSide

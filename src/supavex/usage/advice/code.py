@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from supavex.usage.advice.conditions import key, quoted
+from supavex.convex.typescript import key, quoted
 
 WIDTH = 96
 

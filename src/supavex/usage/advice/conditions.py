@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field, replace
 
 from supavex.convex import validators as kinds
 from supavex.convex.schema import SearchIndex
-from supavex.convex.typescript import render, value_text
+from supavex.convex.typescript import IDENTIFIER, quoted, render, value_text
 from supavex.convex.validators import Validator
 from supavex.convex.values import Value as ConvexValue
 from supavex.usage.advice.tables import ColumnSide, TableSide
@@ -21,7 +20,6 @@ RANGES = ("gt", "gte", "lt", "lte")
 #: Operators that compare with patterns: with one, with each of several, or with any of several.
 LIKES = ("like", "ilike", "likeAll", "ilikeAll", "likeAny", "ilikeAny")
 _SIGNS = {"eq": "===", "neq": "!==", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-_IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
 _NOW = re.compile(r"new Date\(\)|Date\.now\(|\bnow\(|utcnow")
 
 
@@ -33,7 +31,7 @@ class Arguments:
 
     def add(self, name: str, validator: str, *, optional: bool = False) -> str:
         """The expression for an argument, ``args.name``. A second argument of that name gets a number."""
-        wanted = name if _IDENTIFIER.match(name) else "value"
+        wanted = name if IDENTIFIER.match(name) else "value"
         name, number = wanted, 2
         while name in self.validators:
             name, number = f"{wanted}_{number}", number + 1
@@ -41,19 +39,9 @@ class Arguments:
         return f"args.{name}"
 
 
-def quoted(text: str) -> str:
-    """A TypeScript string."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def key(name: str) -> str:
-    """A key of a TypeScript object."""
-    return name if _IDENTIFIER.match(name) else quoted(name)
-
-
 def member(name: str) -> str:
     """Access to a field: ``.name``."""
-    return f".{name}" if _IDENTIFIER.match(name) else f"[{quoted(name)}]"
+    return f".{name}" if IDENTIFIER.match(name) else f"[{quoted(name)}]"
 
 
 def validator_text(side: TableSide, column: ColumnSide) -> str:

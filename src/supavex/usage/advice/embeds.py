@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from supavex.convex.schema import TableDefinition
+from supavex.convex.typescript import key, quoted
 from supavex.usage.advice.code import WIDTH, listed
-from supavex.usage.advice.conditions import absent, key, member, quoted
+from supavex.usage.advice.conditions import absent, member
 from supavex.usage.advice.indexes import Wanted, choose
 from supavex.usage.advice.selected import selected
 from supavex.usage.advice.tables import ColumnSide, TableSide

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from supavex.convex.typescript import quoted
 from supavex.usage.advice.code import awaited, joined
-from supavex.usage.advice.conditions import Condition, absent, is_scalar, member, quoted
+from supavex.usage.advice.conditions import Condition, absent, is_scalar, member
 from supavex.usage.advice.embeds import Embedding
 from supavex.usage.advice.indexes import Wanted, choose
 from supavex.usage.advice.tables import ColumnSide

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from supavex.convex.typescript import key
 from supavex.convex.validators import AnyValue, String
-from supavex.usage.advice.conditions import key, member
+from supavex.usage.advice.conditions import member
 from supavex.usage.advice.tables import ColumnSide, TableSide
 from supavex.usage.finding.selects import SelectItem
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from supavex.convex.schema import SearchIndex
+from supavex.convex.typescript import quoted
 from supavex.postgres.catalog import ignores_case
 from supavex.usage.advice.code import Snippet, listed
 from supavex.usage.advice.conditions import (
@@ -17,7 +18,6 @@ from supavex.usage.advice.conditions import (
     condition,
     is_scalar,
     is_text,
-    quoted,
     search_index,
 )
 from supavex.usage.advice.indexes import Choice, Wanted, choose
