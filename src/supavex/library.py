@@ -140,7 +140,7 @@ class Project:
         return with_refusals(check(self.settings))
 
     def build(self, *, check: bool = False) -> Build:
-        """Writes the TypeScript that Convex reads; with ``check``, only says what is not up to date."""
+        """Writes the TypeScript that Convex reads. With ``check``, it only finds the files that are not up to date."""
         from supavex.mapping.build import build
 
         return build(self.settings, check=check)

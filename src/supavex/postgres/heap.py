@@ -1,8 +1,9 @@
 """Rows as Arrow columns, some pages of a heap at a time: PostgreSQL sends each column of a block in one piece.
 
-A message for each row costs both sides more than its values: the server sends eight kilobytes at a time, the reader is
-woken for each, and takes every row apart. Here an aggregate makes one value of a block's column, of what the type's
-own send function gives. Source: PostgreSQL's manual, "COPY", "Binary Format", and "Tid Range Scan" (PostgreSQL 14).
+A message for each row costs both sides more than its values: the server sends eight kilobytes at a time, and the
+reader wakes for each and splits every row. Here an aggregate joins the values of a block's column, as the type's own
+send function writes them, to one value. Source: PostgreSQL's manual, "COPY", "Binary Format", and "Tid Range Scan"
+(PostgreSQL 14).
 """
 
 from __future__ import annotations
@@ -159,12 +160,12 @@ def _spread(content: _Numbers, valid: _Numbers) -> _Numbers:
 
 
 def _validity(null: _Numbers) -> pa.Buffer | None:
-    """Arrow's bits of what is not NULL; None where nothing is."""
+    """Arrow's validity bits; None without a NULL."""
     return pa.py_buffer(np.packbits(~null, bitorder="little")) if null.any() else None
 
 
 def _blocks_sql(sql: str, alias: str, pages: range, columns: Sequence[_Column]) -> str:
-    """Of each block: its first page, how many rows lie there, and what :meth:`_Column.aggregates` says."""
+    """SQL with a row for each block: its first page, its number of rows, and :meth:`_Column.aggregates`."""
     sent = [text for place, column in enumerate(columns) for text in column.aggregates(place)]
     here = f"{alias}.ctid >= ('(' || g.page || ',0)')::tid AND {alias}.ctid < ('(' || g.behind || ',0)')::tid"
     names = ", ".join(f"c{place}" for place in range(len(columns)))

@@ -83,7 +83,7 @@ def _value(data: Any) -> Value:
 
 
 def argument_value(function: Function, args: Any) -> Value:
-    """The value of a call's arguments. Raises :class:`Failure` for what is beyond Convex's limits."""
+    """The value of a call's arguments. Raises :class:`Failure` if they exceed Convex's limits."""
     try:
         value = _value(args)
     except RecursionError:

@@ -31,7 +31,7 @@ from supavex.errors import SupavexError
 
 
 class Arguments(dict[str, Any]):
-    """The parsed arguments of an operation. A field that is missing or of another type is told to the function."""
+    """The parsed arguments of an operation. The function gets an error if a field is missing, or has another type."""
 
     def __init__(self, operation: str, fields: Mapping[str, Any]) -> None:
         super().__init__(fields)

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 class Turns:
     """Lets ``most`` mutations run at the same time, or one alone, in the order of their places. Thread-safe.
 
-    A mutation that met a conflict goes before all later ones. So every mutation becomes the first at last, and one that
-    runs alone conflicts with no other.
+    A mutation that met a conflict keeps its place before all later ones. So each mutation becomes the first in the end.
+    A mutation that runs alone conflicts with no other.
     """
 
     def __init__(self, most: int) -> None:

@@ -30,7 +30,7 @@ SECONDS = 30.0
 MEMORY_BYTES = 1 << 30
 #: Processor seconds, and bytes of V8's heap.
 CPU_SECONDS, HEAP_BYTES = 20, 512 << 20
-#: The most bytes of an answer: more than the CLI is told about the largest app.
+#: The most bytes of an answer. The answer for the largest app is smaller.
 MAX_ANSWER_BYTES = 64 << 20
 _STACK_LINES = 6
 #: Frames of the scripts of this folder, and of Deno's.

@@ -1,4 +1,4 @@
-"""The changes of a push, as the CLI is told of them when the push has started and when it is finished.
+"""The changes of a push, in the form of the server's answers at the start and at the end of the push.
 
 Source: the schemas of answers in the CLI (``cli/lib/deployApi``).
 """

@@ -75,7 +75,7 @@ class Host:
     progress: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: Whether the server is stopping.
     closing: bool = False
-    #: Seconds without a message after which a session is told that the server is alive.
+    #: Seconds without a message after which the server sends a ``Ping`` to a session.
     silence_seconds: float = 15.0
     #: A counter of changes; see :meth:`change`.
     changes: int = 0

@@ -100,7 +100,7 @@ class Session:
         return self.known.to_json()
 
     def silence_left(self) -> float:
-        """Seconds until the client is to be told that the server is alive."""
+        """Seconds until the next ``Ping`` to the client, if no other message is sent."""
         return self.host.silence_seconds - self.sender.silent()
 
     # Transitions

@@ -101,7 +101,7 @@ def _infinite(value: Any) -> bool:
 
 
 def escape_keys(value: Value) -> Value:
-    """``value`` with a percent-encoded key wherever Convex would refuse the key: ``$ref`` as ``%24ref``, ``%`` as
+    """``value`` with each key that Convex would refuse percent-encoded: ``$ref`` as ``%24ref``, ``%`` as
     ``%25``.
 
     The mapping is injective: :func:`unescape_keys` reverses it.

@@ -39,7 +39,7 @@ _NO_KEY = "a value that is not a key of it rejects its row; v.string() keeps tex
 
 
 def add_fields(context: Context, draft: Draft) -> None:
-    """Adds a field for each column. A uuid key that is no reference becomes the document's _id and has no field."""
+    """Adds a field for each column. A uuid key without a foreign key becomes the document's _id and has no field."""
     table, project = draft.table, context.project
     own = {column.name for column in table.columns}
     for column in table.columns:
@@ -84,7 +84,7 @@ def is_identity(table: Table, column: Column) -> bool:
 
 
 def _is_id(draft: Draft, column: Column) -> bool:
-    """Whether a column is a uuid key that is no reference, so that _id is computed from it."""
+    """Whether a column is a uuid key without a foreign key, so that _id is computed from it."""
     own_key = draft.key.columns == (column.name,) and draft.key.form == "uuid"
     return own_key and not any(key.columns == (column.name,) for key in draft.table.foreign_keys)
 
@@ -231,7 +231,7 @@ def _with_suggestion(context: Context, draft: Draft, column: Column, field: Fiel
 
 
 def _scalar(context: Context, table: Table, column: Column) -> Field:
-    """The field of a column that is no reference, without default and uniqueness."""
+    """The field of a column that is not a reference, without default and uniqueness."""
     type_ = column.type
     if type_.element is not None:
         element, comment = _element(context, type_.element)

@@ -1,6 +1,6 @@
 """A lock of a project's migration folder, which one run holds from its first file to its last.
 
-It makes sure that a run imports what it has asked about, and keeps files of its own import only.
+With it, a run imports what the user has confirmed, and keeps only the files of its own import.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from supavex.rules.form import Compare, Expression, Field, Select, Source, rows_
 from supavex.rules.parse.expressions import all_of
 from supavex.rules.parse.scope import Binding
 
-#: Kinds whose values are equal exactly if JavaScript's === says so, so that an index finds them.
+#: Kinds whose values are equal in SQL exactly if they are equal by JavaScript's ===. An index finds such values.
 LOOKED_UP = ("text", "uuid", "id", "clerk", "number", "int64", "boolean", "date", "moment", "time")
 
 
@@ -70,7 +70,7 @@ def _worth(equal: dict[str, Any], binding: Binding) -> tuple[int, int]:
 
 
 def _equal(row: str, where: list[Expression], unknown: set[str]) -> dict[str, tuple[Expression, Expression]]:
-    """The fields of ``row`` that equal an expression without ``unknown`` rows, each with the condition that says so."""
+    """The fields of ``row`` that equal an expression without ``unknown`` rows, each with its condition."""
     found: dict[str, tuple[Expression, Expression]] = {}
     for part in where:
         if not isinstance(part, Compare) or part.operator != "=" or part.left.kind.name not in LOOKED_UP:

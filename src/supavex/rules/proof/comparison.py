@@ -93,7 +93,7 @@ class Comparison:
             self.findings.not_tried[f"{table.name}: {said}"] = None
 
     def _say_not_compared(self, name: str, table: TablePlan) -> None:
-        """Names what is not looked at after a write, or not at all."""
+        """Lists the documents and fields that are not compared after a write, or not at all."""
         said = self.findings.not_tried
         count = self.convex.deployment.count(name)
         if not count:

@@ -53,9 +53,9 @@ def unlike(
     fields: set[str],
     unsure: set[str],
 ) -> dict[str, list[str]]:
-    """The documents of ``before`` that are not the same on both sides, each with what is not.
+    """The documents of ``before`` that differ between the two sides, each with the names of the differing fields.
 
-    Of the fields ``unsure`` both sides must have changed the value, or neither.
+    A field of ``unsure`` differs if only one side has changed its value.
     """
     found = {}
     for id_, own in before.items():

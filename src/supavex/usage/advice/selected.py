@@ -17,8 +17,8 @@ def selected(
 ) -> list[str] | None:
     """The entries (``name: row.name``) of the object that holds what ``columns`` select of the variable ``row``.
 
-    None for the document as it is. ``whole`` says what no list means. Nothing that is not selected is among the
-    entries: of a list that is not known, what is known of it, or ``_id`` alone.
+    None for the whole document. ``whole``: whether an absent list selects all columns, or nothing. Only selected
+    columns are among the entries. Of a list that is partly unknown, they are the known columns, or ``_id`` alone.
     """
     if not columns:
         return None if whole else []
