@@ -37,6 +37,25 @@ def test_a_part_that_libpq_does_not_take_is_no_answer_of_a_server(part: str) -> 
     assert "hush" not in error.message + (error.hint or "") + (error.where or "")
 
 
+@pytest.mark.parametrize(
+    ("query", "name", "step"),
+    [
+        ("sslmod=require", "sslmod", "Did you mean sslmode?"),
+        ("schema=public&sslMode=require", "sslMode", "Did you mean sslmode?"),
+        ("connect_timout=5", "connect_timout", "Did you mean connect_timeout?"),
+        ("nothing=1", "nothing", "Leave nothing out"),
+    ],
+)
+def test_a_parameter_that_libpq_does_not_know_is_named(query: str, name: str, step: str) -> None:
+    error = refused(f"postgresql://me:hush@127.0.0.1:1/db?{query}")
+    assert (error.code, name in error.message, step in (error.hint or "")) == ("InvalidDatabaseUrl", True, True)
+
+
+def test_a_part_of_a_password_is_not_taken_for_a_parameter() -> None:
+    error = refused("postgresql://127.0.0.1:1/db?user=me&password=a&hush=b")
+    assert "hush" not in error.message + (error.hint or "") + (error.where or "")
+
+
 def test_an_encoded_password_is_none_of_these() -> None:
     error = refused("postgresql://postgres:se%40cr%2Fet@127.0.0.1:1/postgres")
     assert error.code == "CannotConnect"

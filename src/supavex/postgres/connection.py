@@ -127,29 +127,12 @@ def _shown_words(url: str) -> str:
     return shown
 
 
-#: Parameters that other clients read from an address and libpq does not know: Prisma's, and Vercel's marks.
-_CLIENTS_OWN = frozenset(
-    (
-        "pgbouncer",
-        "connection_limit",
-        "pool_timeout",
-        "socket_timeout",
-        "statement_cache_size",
-        "schema",
-        "sslaccept",
-        "sslidentity",
-        "supa",
-        "workaround",
-    )
-)
-
-
 def libpq_url(url: str) -> str:
     """The address without the parameters that only other clients know, for libpq."""
     place, mark, query = url.partition("?")
     if not mark or _POSTGRES_URL.match(url) is None:
         return url
-    pairs = [pair for pair in query.split("&") if pair.partition("=")[0] not in _CLIENTS_OWN]
+    pairs = [pair for pair in query.split("&") if pair.partition("=")[0] not in refusals.CLIENTS_OWN]
     return f"{place}?{'&'.join(pairs)}" if pairs else place
 
 

@@ -5,8 +5,11 @@ No function here repeats a part of an address that may hold a piece of a passwor
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
+
+from supavex.postgres.driver import pq
 
 _REF = r"(?P<ref>[a-z0-9]{8,40})"
 _PROJECT = re.compile(rf"(?:https?://)?(?:db\.)?{_REF}\.supabase\.(?:co|in|net)(?:[/:?].*)?\Z", re.DOTALL)
@@ -23,6 +26,21 @@ _NO_WAY = re.compile(
     r"could not translate host name|failed to resolve host|Name or service not known|No address associated|"
     r"nodename nor servname|Temporary failure in name resolution|Network is unreachable|No route to host",
     re.IGNORECASE,
+)
+#: Parameters that other clients read from an address and libpq does not know: Prisma's, and Vercel's marks.
+CLIENTS_OWN = frozenset(
+    (
+        "pgbouncer",
+        "connection_limit",
+        "pool_timeout",
+        "socket_timeout",
+        "statement_cache_size",
+        "schema",
+        "sslaccept",
+        "sslidentity",
+        "supa",
+        "workaround",
+    )
 )
 ENCODING = "@ is written %40, / %2F, ? %3F, # %23, : %3A, [ %5B, ] %5D, % %25 and a space %20"
 _ENCODE = "python3 -c \"import getpass, urllib.parse as u; print(u.quote(getpass.getpass(), safe=''))\""
@@ -57,9 +75,29 @@ def of_address(url: str) -> ConnectionRefusal:
             "the password holds a character that has another meaning in an address.",
             f"Percent-encode the password: {ENCODING}. This prints it encoded: {_ENCODE}",
         )
+    unknown = _unknown_parameter(url)
+    if unknown is not None:
+        known = [option.keyword.decode() for option in pq.Conninfo.get_defaults()]
+        near = difflib.get_close_matches(unknown, known, n=1)
+        return ConnectionRefusal(
+            f"{unknown} is not a parameter that libpq knows.",
+            f"Did you mean {near[0]}?" if near else f"Leave {unknown} out of the address.",
+        )
     return ConnectionRefusal(
         "this is not a PostgreSQL connection string.", f"It looks like {_FORM}. In a password, {ENCODING}."
     )
+
+
+def _unknown_parameter(url: str) -> str | None:
+    """The first parameter after the question mark that libpq refuses. None if a password may be among them, because
+    an ampersand in it begins what looks like a parameter.
+    """
+    query = url.partition("?")[2]
+    if _ADDRESS.match(url) is None or "password" in query.lower():
+        return None
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} | {"ssl", *CLIENTS_OWN}
+    names = (pair.partition("=")[0] for pair in query.split("&"))
+    return next((name for name in names if re.fullmatch(r"[A-Za-z]\w*", name) and name not in known), None)
 
 
 def has_placeholder(url: str) -> bool:
