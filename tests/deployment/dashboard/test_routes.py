@@ -721,19 +721,20 @@ def test_the_last_migration_and_its_rejects(filled: Host):
         "reason": "is NULL",
         "fix": "<Mend> it.",
     }
-    lines = [json.dumps({**reject, "key": f"key-{number:03}"}) for number in range(120)]
+    also = [{"column": "at", "code": "InfiniteTime", "reason": "is infinity", "fix": "Mend the time."}, 5]
+    lines = [json.dumps({**reject, "key": f"key-{number:03}", "also": also}) for number in range(120)]
     (folder / "rejects.jsonl").write_text("\n".join([*lines, "no JSON", ""]))
     client = signed_in(filled)
     page = Elements(client.get("/migration").text)
     page.harmless()
-    for text in ["1,234 of 0 allowed", "5,000", "More rows were rejected", "<Mend> it.", "key-000"]:
+    for text in ["1,234 of 0 allowed", "5,000", "More rows were rejected", "<Mend> it.", "key-000", "Mend the time."]:
         assert text in page.text
     keys, start = [], ""
     while start is not None:
         found = page_json(client, "/migration", **({"from": str(start)} if start else {}))
         keys += [entry["key"] for entry in found["rejects"]]
         start = found["next"]
-    assert keys == [*(f"key-{number:03}" for number in range(120)), ""]
+    assert keys == [*(f"key-{number:03}" for number in range(120) for _ in ("title", "at")), ""]
     odd = client.get("/migration?from=7")
     assert odd.status_code == 400
     assert "No rejected row begins there" in odd.text

@@ -29,7 +29,7 @@ class MigrationPage:
     report: dict[str, Any] | None
     #: Why the report can't be shown, if the file exists.
     problem: str
-    #: One page of rejected rows, each with its table, key, column, code, reason and fix.
+    #: One page of rejected rows: for each of their reasons the table, key, column, code, reason and fix.
     rejects: list[dict[str, str]]
     #: The byte at which the next page of rejected rows begins; None if there is none.
     next: int | None
@@ -120,7 +120,7 @@ def _rejects(path: Path, start: int) -> tuple[list[dict[str, str]], int | None]:
                 line = file.readline(_MAX_LINE_BYTES)
                 if not line:
                     return rejects, None
-                rejects.append(_reject(line))
+                rejects += _reasons(line)
             more = file.tell()
             return rejects, more if file.read(1) else None
     except FileNotFoundError:
@@ -129,13 +129,19 @@ def _rejects(path: Path, start: int) -> tuple[list[dict[str, str]], int | None]:
         return [], None
 
 
-def _reject(line: bytes) -> dict[str, str]:
+def _reasons(line: bytes) -> list[dict[str, str]]:
+    """The reasons for which the row of a line is rejected, each with the row's table and key."""
     try:
         data = json.loads(line)
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        return {**dict.fromkeys(_REJECT_FIELDS, ""), "code": "InvalidRejects", "reason": "The line is no rejected row."}
+        empty = dict.fromkeys(_REJECT_FIELDS, "")
+        return [{**empty, "code": "InvalidRejects", "reason": "The line is no rejected row."}]
+    also = data.get("also")
+    further = [{**data, **reason} for reason in also if isinstance(reason, dict)] if isinstance(also, list) else []
     # A row without a key has null here.
-    texts = {name: data.get(name, "") for name in _REJECT_FIELDS}
-    return {name: "NULL" if text is None else str(text) for name, text in texts.items()}
+    return [
+        {name: "NULL" if (text := reason.get(name, "")) is None else str(text) for name in _REJECT_FIELDS}
+        for reason in (data, *further)
+    ]
