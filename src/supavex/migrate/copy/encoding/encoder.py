@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from supavex.convex.field_rules import MISSING
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.values import to_export_json
-from supavex.mapping.plan import FieldPlan, TablePlan
+from supavex.mapping.plan import FieldPlan, LargeValues, TablePlan
 from supavex.mapping.rejections import FOLLOWER
 from supavex.migrate.copy.encoding import fixed_width, json_columns
 from supavex.migrate.copy.encoding.guards import unfit
@@ -205,6 +205,9 @@ class _Slice:
         if not field.optional:
             reason = f"the column is NULL, and the field {field.name} is required"
             fix = f"Make {field.name} v.optional(…), fill it (fill in supavex.toml), or correct the row."
+            if isinstance(field.value, LargeValues):
+                # The file's id is made from the row's key: the missing key is the only fault.
+                missing = pc.and_not(missing, pc.is_null(self.batch.column("_key")))
             self.report.reject_where(missing, Reason(field.place, "NullInRequired", reason, fix))
         return text
 
