@@ -109,7 +109,7 @@ def push(folder: Path, url: str, key: str, schema: str = SCHEMA, functions: str 
     (app / "convex/schema.ts").write_text(schema)
     (app / "convex/bench.ts").write_text(functions)
     environment = {**os.environ, "CONVEX_SELF_HOSTED_URL": url, "CONVEX_SELF_HOSTED_ADMIN_KEY": key, "CI": "1"}
-    command = ["node", str(NODE_MODULES / "convex/bin/main.js"), "dev", "--once", "--typecheck", "disable"]
+    command = ["node", str(NODE_MODULES / "convex/dist/cli.bundle.cjs"), "dev", "--once", "--typecheck", "disable"]
     subprocess.run(command, cwd=app, env=environment, check=True, capture_output=True, stdin=subprocess.DEVNULL)
 
 

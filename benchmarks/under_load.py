@@ -106,7 +106,7 @@ class Served:
     def importing(self, app: Path, snapshot: Path) -> subprocess.Popen[bytes]:
         """The official CLI, which imports ``snapshot``."""
         environment = {**os.environ, "CONVEX_SELF_HOSTED_URL": self.url, "CONVEX_SELF_HOSTED_ADMIN_KEY": self.key}
-        command = ["node", str(NODE_MODULES / "convex/bin/main.js"), "import", "--replace", "-y", str(snapshot)]
+        command = ["node", str(NODE_MODULES / "convex/dist/cli.bundle.cjs"), "import", "--replace", "-y", str(snapshot)]
         quiet = subprocess.DEVNULL
         return subprocess.Popen(
             command, cwd=app, env={**environment, "CI": "1"}, stdin=quiet, stdout=quiet, stderr=quiet

@@ -50,3 +50,11 @@ def test_a_node_that_is_too_old_for_the_cli(
 def test_another_one_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wants: str, node: str | None) -> None:
     _, program = official_program(app(tmp_path, wants, node, monkeypatch))
     assert program.name == "main.js"
+
+
+def test_the_bundle_runs_without_the_script_that_imports_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = app(tmp_path, ">=20.0.0", "v20.0.0", monkeypatch)
+    bundle = folder / "node_modules/convex/dist/cli.bundle.cjs"
+    bundle.parent.mkdir()
+    bundle.write_text("")
+    assert official_program(folder)[1] == bundle

@@ -27,8 +27,8 @@ from .node import NODE_MODULES
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 CLI_SECONDS = 120.0
-#: The program that ``npx convex`` finds.
-CLI = NODE_MODULES / "convex/bin/main.js"
+#: The program that ``npx convex`` runs. supavex runs it so, too (supavex.convex_cli.cli).
+CLI = NODE_MODULES / "convex/dist/cli.bundle.cjs"
 URL, KEY = "CONVEX_SELF_HOSTED_URL", "CONVEX_SELF_HOSTED_ADMIN_KEY"
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from supavex.convex.field_rules import MISSING
 from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.values import to_export_json
-from supavex.mapping.plan import FieldPlan, LargeValues, TablePlan
+from supavex.mapping.large_values import LargeValues
+from supavex.mapping.plan import FieldPlan, TablePlan
 from supavex.mapping.rejections import FOLLOWER
 from supavex.migrate.copy.encoding import fixed_width, json_columns
 from supavex.migrate.copy.encoding.guards import unfit
