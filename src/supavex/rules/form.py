@@ -48,10 +48,16 @@ class Kind:
     key: str = field(default="", compare=False)
     #: For a whole number: its bits in PostgreSQL (16, 32 or 64); 0 if unknown, and for other kinds.
     bits: int = field(default=0, compare=False)
+    #: For an ``id``: the columns that SQL compares, if these are another unique key than the table's own; else empty.
+    via: tuple[str, ...] = ()
 
     def stands_for(self, declared: Kind) -> bool:
         """Whether SQL takes the value for one of the kind ``declared``: as it is, or an id for what its column was."""
         return self.name == declared.name or (declared.name == self.key and self.name == "id")
+
+    def like(self, other: Kind) -> bool:
+        """Whether equal values of both kinds have one representation in Convex."""
+        return (self.name, self.table, self.via) == (other.name, other.table, other.via)
 
     @property
     def ordered(self) -> bool:
@@ -60,7 +66,7 @@ class Kind:
 
     def __str__(self) -> str:
         if self.name == "id":
-            return f"an id of {self.table}"
+            return f"an id of {self.table} (by {', '.join(self.via)})" if self.via else f"an id of {self.table}"
         if self.element is not None:
             return f"an array ({self.element})"
         if self.name == "number":
@@ -92,11 +98,15 @@ class Constant(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Field(Expression):
-    """A field of a document. ``key``: the Convex table whose source rows are identified by the field's column alone."""
+    """A field of a document. ``key``: the Convex table whose source rows are identified by the field's column alone.
+
+    ``via``: that column, if it is not the table's key.
+    """
 
     row: str
     name: str
     key: str = ""
+    via: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

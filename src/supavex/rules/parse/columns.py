@@ -100,7 +100,14 @@ def field_of(table: TablePlan, column_name: str, row: str, *, new: bool = False)
     if planned.file is not None:
         raise Untranslatable(f"{table.name}.{column_name} may be a stored file in Convex")
     sole = table.key is not None and table.key.columns == (column_name,)
-    return Field(_kind(planned, column), _nullable(planned), row, planned.name, table.target if sole else "")
+    unique = table.key is not None and not sole and not column.nullable and _is_unique(table, column_name)
+    key, via = (table.target if sole or unique else ""), ((column_name,) if unique else ())
+    return Field(_kind(planned, column), _nullable(planned), row, planned.name, key, via)
+
+
+def _is_unique(table: TablePlan, column: str) -> bool:
+    keys = (unique.columns for unique in table.source.uniques if unique.predicate is None)
+    return (column,) in (table.source.primary_key, *keys)
 
 
 def value_of(found: Field) -> Expression:
@@ -132,7 +139,8 @@ def _kind(planned: FieldPlan, column: Column) -> Kind:
         one = column.type.element if planned.reference.is_array and column.type.element else column.type
         plain = not planned.reference.existing and not planned.reference.via_unique
         key = _key_kind(planned.reference.key, one) if plain else ""
-        inner = Kind("id", planned.reference.target, key=key)
+        own = set(planned.reference.columns) == set(planned.reference.key.columns)
+        inner = Kind("id", planned.reference.target, key=key, via=() if own else planned.reference.columns)
         return Kind("array", element=inner) if planned.reference.is_array else inner
     cut = re.search(r"HH:MM(?::SS)?$", planned.conversion.name)
     return kind_of_type(column.type, Target(planned.validator), cut[0] if cut else "")

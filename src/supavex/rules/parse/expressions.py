@@ -335,7 +335,7 @@ def quantified(operator: str, left: Expression, array: Expression, scope: Scope,
     if array.kind.name != "array" or array.kind.element is None:
         raise Untranslatable(f"ANY or ALL of {array.kind} is not translated")
     element = array.kind.element
-    if element.name != left.kind.name or element.table != left.kind.table:
+    if not element.like(left.kind):
         if left.kind.name == "unknown":
             left = cast(left, element)
         else:

@@ -127,13 +127,15 @@ def _made(function: catalog.Function, kinds: tuple[tuple[Kind, bool], ...], work
     if not values:
         raise Untranslatable("no RETURN of a value was found in it")
     kind = next((v.kind for v in values if not isinstance(v, form.Constant)), values[0].kind)
-    if any(v.kind.name != kind.name or v.kind.table != kind.table for v in values if v.kind.name != "unknown"):
-        same = all(isinstance(v, form.Constant) or v.kind.name == kind.name for v in values)
-        if not same:
-            raise Untranslatable("its RETURN statements return values that Convex holds in different ways")
+    if not all(_is_null(v) or v.kind.like(kind) or v.kind.name == kind.name != "id" for v in values):
+        raise Untranslatable("its RETURN statements return values that Convex holds in different ways")
     nullable = any(value.nullable for value in values)
     name = work.function_name(function.name)
     return Function(name, function.qualified, tuple(parameters), locals_, body, kind, nullable, not secured)
+
+
+def _is_null(value: Expression) -> bool:
+    return isinstance(value, form.Constant) and (value.value is None or value.kind.name == "unknown")
 
 
 def _returned(body: tuple[Statement, ...]) -> list[Expression | None]:

@@ -115,8 +115,8 @@ def _held_as(one: Expression, other: Expression, source: Source) -> Expression |
     if wanted.name == "unknown":
         return cast(one, form.TEXT) if kind.name == "unknown" else None
     if kind.name == wanted.name:
-        if kind.name == "id" and kind.table != wanted.table:
-            return _id_of_another(one, wanted)
+        if kind.name == "id" and not kind.like(wanted):
+            return _as_key(one, wanted) or _id_of_another(one, wanted)
         if kind.name == "array":
             return _array_as(one, wanted, source)
         if kind.name == "time" and kind.table != wanted.table:
@@ -126,7 +126,7 @@ def _held_as(one: Expression, other: Expression, source: Source) -> Expression |
         if wanted.name == "time" and one.value is not None:
             return _time_as(cast(one, form.TIME), wanted)
         if wanted.name == "id":
-            return one if one.value is None else id_constant(str(one.value), wanted.table, source)
+            return one if one.value is None else id_constant(str(one.value), wanted, source)
         if wanted.name == "clerk":
             return one if one.value is None else None
         return cast(one, wanted)
@@ -152,10 +152,10 @@ def _array_as(one: Expression, wanted: Kind, source: Source) -> Expression | Non
     own, element = one.kind.element, wanted.element
     assert own is not None
     assert element is not None
-    if own.name == element.name and own.table == element.table:
+    if own.like(element):
         return one
     if isinstance(one, Constant) and isinstance(one.value, list) and element.name == "id":
-        made = [id_constant(str(value), element.table, source) for value in one.value]
+        made = [id_constant(str(value), element, source) for value in one.value]
         return Constant(wanted, False, [value.value for value in made])
     if isinstance(one, Constant) and isinstance(one.value, list) and (element.name, own.table) == ("int64", "int"):
         return replace(one, kind=wanted)
@@ -175,12 +175,20 @@ def _array_as(one: Expression, wanted: Kind, source: Source) -> Expression | Non
 
 def _as_id(one: Expression, other: Expression, source: Source) -> Expression | None:
     table = other.kind.table
-    if isinstance(one, Field) and one.key == table:
-        return Field(other.kind, True, one.row, "_id", table)
     if isinstance(one, Constant):
-        return null(other.kind) if one.value is None else id_constant(str(one.value), table, source)
+        return null(other.kind) if one.value is None else id_constant(str(one.value), other.kind, source)
+    found = _as_key(one, other.kind)
+    if found is not None:
+        return found
     name = _ID_OF.get((other.kind.key, one.kind.name))
     return None if name is None else Call(source.id_kind(table), one.nullable, name, (_name(table), one))
+
+
+def _as_key(one: Expression, wanted: Kind) -> Expression | None:
+    """The ``_id`` of the row whose column ``one`` is, if ids of the kind ``wanted`` stand for that column."""
+    if isinstance(one, Field) and one.key == wanted.table and one.via == wanted.via:
+        return Field(wanted, True, one.row, "_id", wanted.table, wanted.via)
+    return None
 
 
 #: The functions of the runtime that make ids, by what the id's column was and what they are made of.
@@ -201,9 +209,12 @@ def _id_of_another(one: Expression, wanted: Kind) -> Expression | None:
     return Call(wanted, one.nullable, "idInTable", (_name(wanted.table), one))
 
 
-def id_constant(text: str, table: str, source: Source) -> Constant:
-    """The id of the row of ``table`` whose key is ``text``."""
+def id_constant(text: str, kind: Kind, source: Source) -> Constant:
+    """The id of the row whose key is ``text``. Raises :class:`Untranslatable` if ids are not computed from keys."""
+    table = kind.table
     found = source.plan.to_target(table)
+    if kind.via:
+        raise Untranslatable(f"a constant is compared with an id of {table} that stands for {', '.join(kind.via)}")
     if found is None or found.key is None or found.status != "mapped" or len(found.key.columns) != 1:
         raise Untranslatable(f"a constant is compared with an id of {table}, whose ids are not computed from keys")
     try:
@@ -337,7 +348,9 @@ def _overlaps(left: Expression, right: Expression) -> Expression:
 
 def _same_elements(left: Expression, right: Expression) -> bool:
     elements = [side.kind.element for side in (left, right)]
-    return elements[0] is not None and elements[1] is not None and elements[0].name == elements[1].name
+    if elements[0] is None or elements[1] is None or elements[0].name != elements[1].name:
+        return False
+    return elements[0].name != "id" or elements[0] == elements[1]
 
 
 def _has_key(left: Expression, right: Expression) -> Expression:

@@ -13,6 +13,7 @@ from supavex.rules.parse.casts import cast, null, returned
 from supavex.rules.parse.columns import kind_named
 from supavex.rules.parse.conversions import cast_named, is_enum
 from supavex.rules.parse.exceptions import demand_alike, never_throws
+from supavex.rules.parse.operators import alike
 from supavex.rules.parse.program import condition_of, expression_of, select_of
 from supavex.rules.parse.scope import RESERVED, Scope, expression
 from supavex.rules.parse.selects import rows, select_outputs, selects
@@ -83,6 +84,8 @@ class _Reader:
         self.types: dict[str, str] = {}
         #: The most characters of variables of the type varchar(n).
         self.limits: dict[str, int] = {}
+        #: Variables that an earlier statement gave a value, in whose kind each later one is.
+        self.assigned: set[str] = set()
         types, inner = _declared_types(function)
         found = []
         parameters = {parameter.name for parameter in function.parameters} | {"found", ""}
@@ -112,6 +115,9 @@ class _Reader:
             if name.lower() in inner and begins is not None and not isinstance(begins, Constant):
                 said = f"the variable {name} of an inner block, whose DEFAULT is evaluated when that block begins"
                 raise Untranslatable(f"{said}: assign its value in the block instead")
+            if begins is not None and not (isinstance(begins, Constant) and begins.value is None):
+                self.assigned.add(name)
+                kind = begins.kind if begins.kind.name == "id" else kind
             made = Variable(kind, True, f"{name}_" if name in RESERVED else name)
             self.variables[name] = made
             scope.variables[name] = made  # type: ignore[index]
@@ -261,13 +267,26 @@ class _Reader:
         if isinstance(value, Scalar | Expression) and value.kind.name == "unknown":
             value = cast(value, kind) if getattr(value, "value", None) is not None else null(kind)
         if value.kind.name != kind.name:
-            if value.kind.stands_for(kind) or (kind.name == "uuid" and value.kind.name == "clerk"):
+            if kind.name == "id" or (value.kind.name == "id" and name in self.assigned):
+                value = self._as_same_id(variable, value)
+            elif value.kind.stands_for(kind) or (kind.name == "uuid" and value.kind.name == "clerk"):
                 kind = self._retype(name, value.kind)
             else:
                 value = self._held(name, value)
         elif kind.name in ("text", "number"):
             value = self._held(name, value)
+        elif kind.name == "id":
+            value = self._as_same_id(variable, value)
+        if not (isinstance(value, Constant) and value.value is None):
+            self.assigned.add(name)
         return Statement("set", value, variable.name)
+
+    def _as_same_id(self, variable: Variable, value: Expression) -> Expression:
+        """A value as an id like the first value of the variable."""
+        value, other = alike(value, variable, self.scope.source)
+        if other is not variable:
+            raise Untranslatable(f"the variable {variable.name} gets values that Convex holds in different ways")
+        return value
 
     def _held(self, name: str, value: Expression) -> Expression:
         """A value as one of a variable's type."""

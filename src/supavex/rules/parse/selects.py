@@ -103,7 +103,7 @@ def rows(found: Sequence[Select]) -> Expression:
     if len(found) == 1 and not found[0].sources and found[0].condition is None and first.kind.name == "array":
         return first
     kinds = [each.output.kind for each in found if each.output is not None]
-    if len(kinds) < len(found) or any((one.name, one.table) != (first.kind.name, first.kind.table) for one in kinds):
+    if len(kinds) < len(found) or not all(one.like(first.kind) for one in kinds):
         raise Untranslatable("a UNION has columns that Convex holds in different ways")
     element = replace(first.kind, bits=max(one.bits for one in kinds))
     return Rows(Kind("array", element=element), False, tuple(found))
