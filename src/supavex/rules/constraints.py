@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +9,7 @@ from supavex.convex.limits import STORAGE_TABLE
 from supavex.convex.validators import Optional
 from supavex.mapping.keys import WHOLE_ROW
 from supavex.mapping.plan import FieldPlan, TablePlan
-from supavex.postgres.catalog import Column, Table, Trigger
+from supavex.postgres.catalog import Column
 from supavex.rules import form
 from supavex.rules.form import Compare, Expression, Field, Untranslatable
 from supavex.rules.parse.arrangement import index_for
@@ -20,18 +19,8 @@ from supavex.rules.parse.operators import alike
 from supavex.rules.parse.program import condition_of, expression_of
 from supavex.rules.parse.scope import Binding, Scope, Work
 from supavex.rules.policies import RuleSet, TableRules, fails_unlike
+from supavex.rules.touching import touched_by
 from supavex.settings.rules import ENFORCED
-
-_TOUCH = re.compile(
-    r"\s*BEGIN\s+((?:NEW\.\"?\w+\"?\s*:?=\s*[^;]+;\s*)+)RETURN\s+NEW\s*;?\s*END\s*;?\s*", re.IGNORECASE | re.DOTALL
-)
-_TOUCHED = re.compile(r"NEW\.\"?(\w+)\"?\s*:?=\s*([^;]+?)\s*;", re.IGNORECASE)
-_NOW = re.compile(
-    r"(?:now\(\)|current_timestamp|timezone\('utc'(?:::text)?,\s*now\(\)\)|clock_timestamp\(\)|"
-    r"\(?now\(\) at time zone 'utc'\)?|transaction_timestamp\(\))\Z",
-    re.IGNORECASE,
-)
-_MODDATETIME = re.compile(r"moddatetime\('?(\w+)'?\)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +45,20 @@ class UniqueRule:
 class Child:
     """A field of another table that refers to documents of this table."""
 
+    #: The Convex table with the field.
     table: str
+    #: The field with the id.
     field: str
+    #: The index that finds its documents; empty if there is none.
     index: str
+    #: What the removal of a document of this table does: ``cascade``, ``set null`` or ``restrict``.
     on_delete: str
     #: Whether the field holds null for NULL.
     takes_null: bool = False
+    #: The fields of this table that the other one's columns refer to; empty if these are its ``_id``.
+    key: tuple[str, ...] = ()
+    #: What a change of the key does: as ``on_delete``.
+    on_update: str = "restrict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +129,7 @@ def constraints_of(rules: RuleSet) -> Constraints:
             if name in wanted:
                 read()
         if "reference" in wanted:
-            _references(table, found)
+            _references(table, found, rules)
         reader.others()
         _leave_unlike(table, rules.tables, found)
         _add_rights(rules.tables[table.target], made)
@@ -309,31 +306,7 @@ def _asks_key(found: Expression) -> bool:
     return sum(not any(one is side for side in differing) for one in asked) > 0
 
 
-def touched_by(trigger: Trigger, table: Table) -> list[str] | None:
-    """The columns that a trigger sets to the time of the update; None if it does anything else, or the table has no
-    such column, so that PostgreSQL refuses every update.
-    """
-    found = _touched(trigger)
-    return None if found is None or any(table.column(name) is None for name in found) else found
-
-
-def _touched(trigger: Trigger) -> list[str] | None:
-    definition = trigger.definition
-    if " BEFORE UPDATE ON " not in definition or " FOR EACH ROW " not in definition or " WHEN " in definition:
-        return None
-    found = _MODDATETIME.search(definition)
-    if found:
-        return [found[1]]
-    body = _TOUCH.fullmatch(trigger.function)
-    if body is None:
-        return None
-    pairs = _TOUCHED.findall(body[1])
-    if not pairs or not all(_NOW.match(value.strip()) for _, value in pairs):
-        return None
-    return [column.lower() for column, _ in pairs]
-
-
-def _references(table: TablePlan, found: Constraints) -> None:
+def _references(table: TablePlan, found: Constraints, rules: RuleSet) -> None:
     """Adds the foreign keys whose columns became ids, at the child and at the parent."""
     for key in table.source.foreign_keys:
         planned = _field(table, key.columns)
@@ -359,7 +332,7 @@ def _references(table: TablePlan, found: Constraints) -> None:
         found.tables[table.target].references.append((key.name, planned.name, parent))
         assert table.definition is not None
         index, _ = index_for(table.definition, (planned.name,))
-        action = {"CASCADE": "cascade", "SET NULL": "set null"}.get(key.on_delete, "restrict")
+        action = _ACTIONS.get(key.on_delete, "restrict")
         if key.on_delete == "SET DEFAULT":
             found.left.append(
                 LeftOut(
@@ -368,7 +341,27 @@ def _references(table: TablePlan, found: Constraints) -> None:
                     "ON DELETE SET DEFAULT is not translated: a delete is refused instead, as by RESTRICT",
                 )
             )
-        found.tables[parent].children.append(Child(table.target, planned.name, index, action, planned.takes_null))
+        changing = _changing(rules, parent, key.referenced_columns)
+        on_update = _ACTIONS.get(key.on_update, "restrict")
+        if changing and (key.on_update == "SET DEFAULT" or (on_update != "restrict" and len(key.columns) > 1)):
+            on_update, several = "restrict", " of several columns" if len(key.columns) > 1 else ""
+            reason = f"ON UPDATE {key.on_update}{several} is not translated: the change is refused instead"
+            found.left.append(LeftOut(table.name, key.name, reason))
+        child = Child(table.target, planned.name, index, action, planned.takes_null, changing, on_update)
+        found.tables[parent].children.append(child)
+
+
+_ACTIONS = {"CASCADE": "cascade", "SET NULL": "set null"}
+
+
+def _changing(rules: RuleSet, parent: str, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The fields of the Convex table ``parent`` for ``columns``, without a column that is the ``_id``."""
+    table = rules.tables[parent].source
+    assert table is not None
+    if table.key is not None and table.key.form in ("uuid", "integer") and table.key.columns == columns:
+        return ()
+    fields = (_field(table, (column,)) for column in columns)
+    return tuple(planned.name for planned in fields if planned is not None)
 
 
 def _field(table: TablePlan, columns: tuple[str, ...]) -> FieldPlan | None:

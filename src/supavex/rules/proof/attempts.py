@@ -99,6 +99,8 @@ def attempts(made_of: Material, user: User, seen: Sequence[Document], hidden: Se
             yield Attempt("delete", made_of.table.target, str(document["_id"]), {}, f"delete, {word}")
         for number, document in enumerate(documents[:2]):
             yield from _updates(made_of, user, document, [*others, *documents], word, first=not number)
+        for id_ in dict.fromkeys(str(d["_id"]) for d in [*documents[:2], *parents]):
+            yield from _new_keys(made_of, next(d for d in documents if d["_id"] == id_), word)
         for document in documents[:1]:
             yield from _inserts(made_of, user, document, [*others, *documents], word)
         for key in made_of.keys:
@@ -119,6 +121,18 @@ def _updates(
         other = next((o for o in others if o["_id"] != id_ and any(o.get(n) is not None for n in key)), None)
         if len(key) > 1 and other is not None:
             yield Attempt("update", table, id_, {n: other.get(n) for n in key}, f"{', '.join(key)} of another, {word}")
+
+
+def _new_keys(made_of: Material, document: Document, word: str) -> Iterator[Attempt]:
+    """Updates that give a document a key that no other has. Others may refer to the old one."""
+    fields = {planned.name: planned for planned in made_of.table.fields if planned.reference is None}
+    for name in dict.fromkeys(name for key in made_of.keys for name in key if name in fields):
+        value = document.get(name)
+        new = None if value is None else _fresh(fields[name], value)
+        if new != value:
+            yield Attempt(
+                "update", made_of.table.target, str(document["_id"]), {name: new}, f"{name} a new one, {word}"
+            )
 
 
 def _inserts(

@@ -15,6 +15,7 @@ from supavex.rules.proof.findings import Difference, Findings
 from supavex.rules.proof.postgres import NotSaid, PostgresSide, Tried, compared_fields, forms_of, made_by_postgres
 from supavex.rules.proof.states import form_text, has_no_place, moves, said_of, same, unlike, varies
 from supavex.rules.proof.users import User
+from supavex.rules.touching import touched_by
 from supavex.rules.visible import visible_name
 from supavex.text import counted
 
@@ -32,8 +33,8 @@ _ENDLESS = "54001"
 _REFUSED = ("42501", "no rows")
 #: Why PostgreSQL refuses, in the words of rules.ts.
 _REASONS = {
-    **dict.fromkeys(_REFUSED, "policy"), "23502": "not_null", "23503": "foreign_key", "23505": "unique",
-    "23514": "check", "42P17": "recursion",
+    **dict.fromkeys(_REFUSED, "policy"), **dict.fromkeys(("23001", "23503"), "foreign_key"), "23502": "not_null",
+    "23505": "unique", "23514": "check", "42P17": "recursion",
 }  # fmt: skip
 
 
@@ -71,8 +72,6 @@ class Comparison:
         return [name for name in self.postgres.tables if name not in self._partial and count(name) <= _COUNTED]
 
     def _say_left(self, name: str, table: TablePlan) -> None:
-        from supavex.rules.constraints import touched_by
-
         for trigger in table.source.triggers:
             if touched_by(trigger, table.source) is None:
                 self.findings.not_tried[f"{table.name}: the trigger {trigger.name} was off while writes were tried"] = (

@@ -14,9 +14,11 @@ from supavex.convex.ids import decode_id, encode_id
 from supavex.convex.values import Value
 from supavex.mapping.key_sql import key_text_sql
 from supavex.mapping.plan import ALIAS, FieldPlan, TablePlan
+from supavex.mapping.row_sql import reference_text_sql
 from supavex.mapping.seen_text import seen_text
 from supavex.postgres.connection import quoted
 from supavex.rules.proof.users import User
+from supavex.rules.touching import touched_by
 
 #: A document in a form that both sides have: field to comparable value.
 Forms = dict[str, object]
@@ -52,8 +54,6 @@ class PostgresSide:
 
         ``documents``: the ids of the documents of Convex tables. Returns the number of rows that each table now lacks.
         """
-        from supavex.rules.constraints import touched_by
-
         self.connection.execute("BEGIN")
         self.connection.execute("SELECT set_config('session_replication_role', 'replica', true)")
         found: dict[str, int] = {}
@@ -136,6 +136,15 @@ class PostgresSide:
         hashed = self._hashed(table) if None in found.values() else {}
         return {one: hashed.get(one, one) if text is None else text for one, text in found.items()}
 
+    def _other_key(self, table: TablePlan, text: str, column: str) -> str:
+        """The text of another unique column in the row with a key. Raises :class:`NotSaid` if there is no such row."""
+        place, own = self._place(table), f"{ALIAS}.{quoted(column)}::text"
+        sql = f"SELECT {own} FROM {place} AS {ALIAS} WHERE {self._key(table)} = %s"
+        found = self.connection.execute(sql.encode(), (text,)).fetchone()
+        if found is None or found[0] is None:
+            raise NotSaid(f"no row of {table.name} has the {column} to refer to")
+        return str(found[0])
+
     def _hashed(self, table: TablePlan) -> dict[str, str]:
         """Keys by ids, for a table whose ids are hashes."""
         sql = f"SELECT {self._key(table)} FROM {self._place(table)} AS {ALIAS}"
@@ -202,12 +211,15 @@ class PostgresSide:
         if value is None:
             return planned.column.name, None
         if planned.reference is not None:
-            if planned.reference.is_array or len(planned.reference.columns) != 1 or planned.reference.via_unique:
+            if planned.reference.is_array or len(planned.reference.columns) != 1:
                 raise NotSaid(f"the field {planned.name} refers by another key")
             parent = self.tables.get(planned.reference.target)
             if parent is None:
                 raise NotSaid(f"the field {planned.name} refers to a table that does not move")
-            return planned.column.name, self._key_text(parent, str(value))
+            text = self._key_text(parent, str(value))
+            if planned.reference.via_unique:
+                text = self._other_key(parent, text, planned.reference.columns[0])
+            return planned.column.name, text
         if planned.ids is not None:
             old = next((old for old, new in planned.ids.items() if new == value), None)
             if old is None:
@@ -225,7 +237,7 @@ class PostgresSide:
         for planned in fields:
             source = f"({planned.source})"
             if planned.reference is not None:
-                columns.append(key_text_sql(planned.reference.key, planned.reference.parts))
+                columns.append(reference_text_sql(planned))
             else:
                 text = seen_text(planned.type, planned.conversion).replace("{c}", source)
                 if planned.large is not None:
@@ -265,7 +277,7 @@ def compared_fields(table: TablePlan) -> list[FieldPlan]:
         if f.column is not None
         and f.file is None
         and not f.expression
-        and not (f.reference is not None and (f.reference.existing or f.reference.via_unique or f.reference.is_array))
+        and not (f.reference is not None and (f.reference.existing or f.reference.is_array))
     ]
 
 

@@ -56,6 +56,10 @@ interface Child {
   field: string;
   index?: string;
   onDelete: "cascade" | "set null" | "restrict";
+  /** The fields that PostgreSQL's columns refer to, if these are not the key that `_id` replaces. */
+  key?: string[];
+  /** What a change of `key` does. */
+  onUpdate?: "cascade" | "set null" | "restrict";
   null?: null;
 }
 
@@ -310,7 +314,7 @@ function guarded(caller: Caller, db: DatabaseWriter): DatabaseWriter {
     const after = withoutAbsent({ ...made(before, fields), ...touched, _id: before._id, _creationTime: before._creationTime });
     if (!(await update(table, before, after, caller))) throw refused("policy", { table, command: "update" });
     await checkConstraints(table, after, caller, before);
-    await all.replace(id, after);
+    await changeWithChildren(table, before, after, caller, all);
   };
   const made = {
     ...(caller.db as Loose),
@@ -395,6 +399,42 @@ async function isDuplicate(table: TableNames, unique: Unique<TableNames>, row: L
   return false;
 }
 
+/** The documents of a child table that refer to the document `id`. */
+async function* referring(child: Child, id: string, db: Loose): AsyncGenerator<Loose> {
+  let query = db.query(child.table);
+  if (child.index !== undefined) query = query.withIndex(child.index, (q: Loose) => q.eq(child.field, id));
+  for await (const found of query) if (found[child.field] === id) yield found;
+}
+
+/** Replaces a document, and applies ON UPDATE to those that refer to a changed key. Checks all before the first write. */
+async function changeWithChildren(table: TableNames, old: Loose, row: Loose, caller: Caller, db: Loose): Promise<void> {
+  const fields = new Set([...Object.keys(old), ...Object.keys(row)].filter((name) => !equalValues(old[name], row[name])));
+  const changed = new Map([[old._id as string, { table, old, row, fields }]]);
+  for (const [id, one] of changed) {
+    for (const child of constraintsOf(one.table).children ?? []) {
+      if (!child.key?.some((name) => one.fields.has(name))) continue;
+      for await (const found of referring(child, id, db)) {
+        if (child.onUpdate === "restrict") {
+          throw refused("foreign_key", { table: child.table, fields: [child.field], references: one.table });
+        }
+        const next = changed.get(found._id) ?? {
+          table: child.table,
+          old: found,
+          row: { ...found, ...constraintsOf(child.table).touched?.(caller) },
+          fields: new Set<string>(),
+        };
+        if (child.onUpdate === "set null" || child.key.some((name) => isNull(one.row[name]))) next.row[child.field] = child.null;
+        next.fields.add(child.field);
+        changed.set(found._id, next);
+      }
+    }
+  }
+  for (const [id, one] of changed) {
+    if (id !== old._id) await checkConstraints(one.table, one.row, caller, one.old);
+  }
+  for (const [id, one] of changed) await db.replace(id, withoutAbsent(one.row));
+}
+
 /** Deletes a document, and applies ON DELETE to the documents that refer to it. Checks all before the first write. */
 async function removeWithChildren(table: TableNames, row: Loose, caller: Caller, db: Loose): Promise<void> {
   const removed = new Map<string, TableNames>([[row._id, table]]);
@@ -403,10 +443,7 @@ async function removeWithChildren(table: TableNames, row: Loose, caller: Caller,
     // PostgreSQL looks for other references before the rows that it has just removed remove theirs.
     const held: { id: string; table: TableNames; field: string }[] = [];
     for (const child of constraintsOf(of).children ?? []) {
-      let query = db.query(child.table);
-      if (child.index !== undefined) query = query.withIndex(child.index, (q: Loose) => q.eq(child.field, id));
-      for await (const found of query) {
-        if (found[child.field] !== id) continue;
+      for await (const found of referring(child, id, db)) {
         if (child.onDelete === "cascade") removed.set(found._id, child.table);
         else if (child.onDelete === "set null") {
           const before = cleared.get(found._id)?.row ?? { ...found, ...constraintsOf(child.table).touched?.(caller) };
@@ -423,6 +460,6 @@ async function removeWithChildren(table: TableNames, row: Loose, caller: Caller,
   for (const [id, { table: of, old, row: after }] of cleared) {
     if (removed.has(id)) continue;
     await checkConstraints(of, after, caller, old);
-    await db.replace(id, withoutAbsent(after));
+    await changeWithChildren(of, old, after, caller, db);
   }
 }

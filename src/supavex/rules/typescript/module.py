@@ -250,8 +250,12 @@ def _constraints(name: str, own: TableConstraints, writer: Writer) -> str:
         for child in own.children:
             index = f", index: {quoted(child.index)}" if child.index else ""
             head = f"table: {quoted(child.table)}, field: {quoted(child.field)}{index}"
-            null = ", null: null" if child.takes_null and child.on_delete == "set null" else ""
-            lines.append(f"      {{ {head}, onDelete: {quoted(child.on_delete)}{null} }},")
+            clears = child.on_delete == "set null" or (child.key and child.on_update != "restrict")
+            null = ", null: null" if child.takes_null and clears else ""
+            actions = f"onDelete: {quoted(child.on_delete)}"
+            if child.key:
+                actions += f", key: [{', '.join(map(quoted, child.key))}], onUpdate: {quoted(child.on_update)}"
+            lines.append(f"      {{ {head}, {actions}{null} }},")
         lines.append("    ],")
     return "\n".join([f"  {key(name)}: {{", *lines, "  },\n"]) if lines else ""
 
