@@ -282,8 +282,9 @@ def test_a_file_alone_makes_no_live_database_the_source(project: Path) -> None:
 
 def test_exit_codes_say_misuse_where_a_step_is_missing(folder: Path) -> None:
     projects.write(folder, schema=GOOD, migrations=SQL)
-    ran = supavex("migrate", "-C", folder, "--json")
-    assert (ran.code, ran.json["error"]["code"]) == (2, "SchemaNotDeployed")
+    for command in (("verify", "--rules"), ("migrate",)):
+        ran = supavex(*command, "-C", folder, "--json")
+        assert (ran.code, ran.json["error"]["code"]) == (2, "SchemaNotDeployed")
 
 
 def test_a_deployment_that_does_not_answer_is_told_before_node_tries(

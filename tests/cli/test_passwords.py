@@ -80,7 +80,7 @@ def variable(value: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("form", list(FORMS))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(password="QX@ZJQX#1")
 @example(password="Q#XZJQXZ@J")
 @example(password="QXZ/JQX?ZJ")
@@ -125,7 +125,7 @@ def test_an_address_that_nothing_answers_at(form: str, password: str) -> None:
         "replay_gb = {j}",
     ],
 )
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(password="QX@ZJQX#1")
 @given(password=PASSWORDS)
 def test_a_setting_that_is_wrong(line: str, password: str) -> None:
@@ -140,7 +140,7 @@ def test_a_setting_that_is_wrong(line: str, password: str) -> None:
         nowhere(password, folder, *ran)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 @example(password="QX@ZJQX#1/%?&= 'QXZJ\"\\")
 @given(password=PASSWORDS)
 def test_a_run_that_ends_well_leaves_no_password(server: servers.Server, password: str) -> None:

@@ -17,7 +17,7 @@ import psycopg
 from supavex.convex.ids import decode_id
 from supavex.convex_cli.bundling import convex_folder_of
 from supavex.deployment import Deployment
-from supavex.errors import SupavexError
+from supavex.errors import SupavexError, UsageError
 from supavex.mapping.check import checked_plan
 from supavex.mapping.plan import Plan, TablePlan
 from supavex.mapping.source import Source
@@ -253,7 +253,7 @@ def fork(project: Settings) -> Iterator[Deployment]:
     """A temporary copy of the local deployment."""
     path = project.state / "deployment.sqlite3"
     if not path.exists():
-        raise SupavexError("SchemaNotDeployed", "the deployment has no schema yet.", hint="Run `supavex deploy` first.")
+        raise UsageError("SchemaNotDeployed", "the deployment has no schema yet.", hint="Run `supavex deploy` first.")
     with temporary_folder("rules") as folder:
         copy = folder / "deployment.sqlite3"
         with closing(sqlite3.connect(path)) as own, closing(sqlite3.connect(copy)) as made:
