@@ -217,7 +217,7 @@ def test_the_address_may_be_in_the_environment(tmp_path: Path, monkeypatch: pyte
     assert project(tmp_path, 'source.database_url_env = "APP_DATABASE"').database_url == "postgresql://localhost/app"
 
 
-@pytest.mark.parametrize("value", [None, ""])
+@pytest.mark.parametrize("value", [None, "", " "])
 def test_a_variable_that_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
     monkeypatch.delenv("APP_DATABASE", raising=False)
     if value is not None:
@@ -226,6 +226,11 @@ def test_a_variable_that_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert error.code == "NoDatabaseUrl"
     assert "APP_DATABASE" in error.message
     assert (error.hint or "").startswith("export APP_DATABASE=postgresql://…, or write the line APP_DATABASE=")
+
+
+def test_a_blank_address_is_refused(tmp_path: Path) -> None:
+    error = refused(tmp_path, 'source.database_url = " "')
+    assert (error.code, error.message) == ("InvalidConfig", "database_url is blank.")
 
 
 def test_two_addresses_are_one_too_many(tmp_path: Path) -> None:

@@ -203,7 +203,8 @@ def _database_url(root: Path, source: TomlTable) -> tuple[str | None, str]:
             **{name: _variables(root / name) for name in ENV_FILES},
         }
         for place, values in places.items():
-            if found := values.get(variable):
+            # libpq takes a blank address for its defaults, which may name another database of this machine.
+            if found := (values.get(variable) or "").strip():
                 return found, f"{variable} in {place}"
         raise UsageError(
             "NoDatabaseUrl",
@@ -212,6 +213,10 @@ def _database_url(root: Path, source: TomlTable) -> tuple[str | None, str]:
             hint=f"export {variable}=postgresql://…, or write the line {variable}='postgresql://…' into .env.local "
             "(and keep that file out of version control).",
         )
+    if url is not None and not url.strip():
+        message = "database_url is blank."
+        hint = 'Write the address, or better the name of the variable that holds it: database_url_env = "SUPABASE_DB_URL".'
+        raise UsageError("InvalidConfig", message, where=source.where, hint=hint)
     return url, source.where if url else ""
 
 
