@@ -75,16 +75,17 @@ def test_a_row_is_listed_with_the_fault_of_each_column(run: Run, project: Make) 
     run(
         "CREATE TABLE people (id int PRIMARY KEY, name text); INSERT INTO people VALUES (1, 'x'), (2, NULL);"
         "CREATE TABLE notes (id int PRIMARY KEY, by int REFERENCES people, also int, n bigint, at timestamptz, "
-        "kind text, grade text, size int, tags int[]);"
-        "INSERT INTO notes VALUES (1, 1, 1, 9007199254740993, 'infinity', 'c', 'zz', -1, '{1,NULL}'), "
-        "(2, 2, 7, 9007199254740993, now(), NULL, 'a', 1, '{1}'), (3, 2, 1, 1, now(), 'a', 'a', 1, '{1}')"
+        "kind text, grade text, size int, tags int[], body text);"
+        "INSERT INTO notes VALUES (1, 1, 1, 9007199254740993, 'infinity', 'c', 'zz', -1, '{1,NULL}', repeat('x', 1200000)), "
+        "(2, 2, 7, 9007199254740993, now(), NULL, 'a', 1, '{1}', 'b'), "
+        "(3, 2, 1, 1, now(), 'a', 'a', 1, '{1}', 'b')"
     )
     run("ALTER TABLE notes ADD FOREIGN KEY (also) REFERENCES people NOT VALID")
     schema = (
         '"people": define_table({"id": v.number(), "name": v.string()}), "notes": define_table({"id": v.number(), '
         '"by": v.id("people"), "also": v.id("people"), "n": v.number(), "at": v.number(), '
         '"kind": v.string(one_of=["a", "b"]), "grade": v.string(pattern="^.$"), "size": v.number(ge=0), '
-        '"tags": v.array(v.number())})'
+        '"tags": v.array(v.number()), "body": v.optional(v.string())})'
     )
     with project(schema) as folder:
         migrated = ran("migrate", folder)
@@ -101,6 +102,7 @@ def test_a_row_is_listed_with_the_fault_of_each_column(run: Run, project: Make) 
                 ("grade", "PatternMismatch"),
                 ("size", "ValueOutOfRange"),
                 ("tags", "NullElement"),
+                ("body", "ValueTooLargeError"),
             ],
             # Its own faults first, and then that it refers to a rejected row.
             "2": [
@@ -281,6 +283,14 @@ def test_a_damaged_file_of_what_is_known_is_said(run: Run, project: Make) -> Non
         done = supavex("verify", "-C", folder)
         assert (done.code, "InvalidCopied" in done.err) == (2, True), done.err
         ran("migrate", folder)  # as the hint says
+        ran("verify", folder)
+        # An earlier version listed a row's first reason only.
+        copied = folder / ".supavex/migration/copied/local.jsonl"
+        assert '"also": []' in copied.read_text()
+        copied.write_text(copied.read_text().replace('"also": []', '"known": []'))
+        done = supavex("verify", "-C", folder)
+        assert (done.code, "InvalidCopied" in done.err) == (2, True), done.err
+        ran("migrate", folder)
         ran("verify", folder)
 
 

@@ -20,12 +20,12 @@ def reject_large(table: TablePlan, lines: pa.Array, report: SliceReport, *, unif
     """
     offsets, _ = json_columns.buffers(lines)
     for index in map(int, np.flatnonzero(np.diff(offsets) > json_limits.LARGE)):
-        if index not in report.rejected:
-            line = lines[index].as_py()
-            reason = json_limits.document_problem(line, uniform=uniform)
-            if reason:
-                heaviest = _heaviest(table, line)
-                report.reject(index, heaviest, "ValueTooLargeError", reason, _lighter(table, heaviest))
+        # A rejected row has null for its refused values: it is too large beside them.
+        line = lines[index].as_py()
+        reason = json_limits.document_problem(line, uniform=uniform)
+        if reason:
+            heaviest = _heaviest(table, line)
+            report.reject(index, heaviest, "ValueTooLargeError", reason, _lighter(table, heaviest))
 
 
 def _heaviest(table: TablePlan, line: str) -> FieldPlan:
