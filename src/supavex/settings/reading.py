@@ -215,7 +215,7 @@ def _database_url(root: Path, source: TomlTable) -> tuple[str | None, str]:
         )
     if url is not None and not url.strip():
         message = "database_url is blank."
-        hint = 'Write the address, or better the name of the variable that holds it: database_url_env = "SUPABASE_DB_URL".'
+        hint = 'Write the address, or the name of the variable that holds it: database_url_env = "SUPABASE_DB_URL".'
         raise UsageError("InvalidConfig", message, where=source.where, hint=hint)
     return url, source.where if url else ""
 

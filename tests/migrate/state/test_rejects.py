@@ -76,7 +76,8 @@ def test_a_row_is_listed_with_the_fault_of_each_column(run: Run, project: Make) 
         "CREATE TABLE people (id int PRIMARY KEY, name text); INSERT INTO people VALUES (1, 'x'), (2, NULL);"
         "CREATE TABLE notes (id int PRIMARY KEY, by int REFERENCES people, also int, n bigint, at timestamptz, "
         "kind text, grade text, size int, tags int[], body text);"
-        "INSERT INTO notes VALUES (1, 1, 1, 9007199254740993, 'infinity', 'c', 'zz', -1, '{1,NULL}', repeat('x', 1200000)), "
+        "INSERT INTO notes VALUES "
+        "(1, 1, 1, 9007199254740993, 'infinity', 'c', 'zz', -1, '{1,NULL}', repeat('x', 1200000)), "
         "(2, 2, 7, 9007199254740993, now(), NULL, 'a', 1, '{1}', 'b'), "
         "(3, 2, 1, 1, now(), 'a', 'a', 1, '{1}', 'b')"
     )
