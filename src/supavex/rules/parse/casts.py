@@ -28,6 +28,7 @@ _UNITS = {
     "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000,
 }  # fmt: skip
 _MONTHS = {"month": 1, "mon": 1, "year": 12}
+_INFINITE = ("infinity", "-infinity")
 _PART = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([a-z]+)|([+-]?)(\d+):(\d\d)(?::(\d\d(?:\.\d+)?))?")
 
 
@@ -65,6 +66,8 @@ def _value(text: str, kind: Kind) -> object:
         return str(uuid.UUID(bare))
     if name == "json":
         return json.loads(text)
+    if name in ("date", "moment") and bare.lower() in _INFINITE:
+        return bare.lower() if name == "date" else float(bare)
     if name == "date":
         return date.fromisoformat(bare).isoformat()
     if name == "moment":

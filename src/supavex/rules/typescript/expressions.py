@@ -156,6 +156,7 @@ class Writer:
         sides = (left, right)
         native = all(self._native(side) for side in sides) and not any(side.kind.labels for side in sides)
         native = native and not may_be_nan(sides, operator)
+        native = native and (left.kind.name != "date" or operator in ("=", "<>"))
         missing = sum(side.nullable for side in sides)
         if operator == "=" and native and missing < 2 and left.kind.name in _NATIVE:
             return f"{grouped(one)} === {grouped(other)}"

@@ -10,13 +10,16 @@ function differ(a: unknown, b: unknown): boolean {
 
 /** SQL's <; false if a side is NULL. NaN is greater than all other numbers, and equal to itself. */
 function less(a: unknown, b: unknown): boolean {
-  return !isNull(a) && !isNull(b) && ((a as number) < (b as number) || (Number.isNaN(b) && !Number.isNaN(a)));
+  return !isNull(a) && !isNull(b) && (ordered(a) < ordered(b) || (Number.isNaN(b) && !Number.isNaN(a)));
 }
 
 /** SQL's <=; false if a side is NULL. */
 function atMost(a: unknown, b: unknown): boolean {
-  return !isNull(a) && !isNull(b) && ((a as number) <= (b as number) || Number.isNaN(b));
+  return !isNull(a) && !isNull(b) && (ordered(a) <= ordered(b) || Number.isNaN(b));
 }
+
+/** A value whose order is PostgreSQL's: a date's day. Texts of dates before Christ or after 9999 have another order. */
+const ordered = (value: unknown) => (typeof value === "string" && !value.includes(":") ? dayOf(value) : value) as number;
 
 /** IS NOT DISTINCT FROM. */
 function notDistinct(a: unknown, b: unknown): boolean {
@@ -191,24 +194,50 @@ function allTrue(values: (boolean | null | undefined)[] | null): boolean | null 
 }
 
 /** The milliseconds between two timestamps. */
-const elapsed = strict((a: number, b: number) => a - b);
+const elapsed = strict((a: number, b: number) => {
+  if (a === b && !Number.isFinite(a)) throw new Error("interval out of range");
+  return a - b;
+});
 /** A timestamp plus an interval of months and milliseconds. */
 const later = strict((moment: number, months: number, milliseconds: number) => {
+  if (months === 0 || !Number.isFinite(moment)) return moment + milliseconds;
   const found = new Date(moment);
   const day = found.getUTCDate();
-  if (months !== 0) {
-    found.setUTCDate(1);
-    found.setUTCMonth(found.getUTCMonth() + months);
-    const last = new Date(Date.UTC(found.getUTCFullYear(), found.getUTCMonth() + 1, 0)).getUTCDate();
-    found.setUTCDate(Math.min(day, last));
-  }
+  found.setUTCDate(1);
+  found.setUTCMonth(found.getUTCMonth() + months);
+  const last = new Date(found);
+  last.setUTCMonth(found.getUTCMonth() + 1, 0);
+  found.setUTCDate(Math.min(day, last.getUTCDate()));
+  if (Number.isNaN(found.getTime())) throw new Error("timestamp out of range");
   return found.getTime() + (moment - Math.trunc(moment)) + milliseconds;
 });
-const dateOf = strict((moment: number) => new Date(moment).toISOString().slice(0, 10));
-const momentOf = strict((date: string) => Date.parse(`${date}T00:00:00Z`));
-const daysBetween = strict((a: string, b: string) => (Date.parse(a) - Date.parse(b)) / 86_400_000);
-const dayAfter = strict((date: string, days: number) => new Date(Date.parse(date) + days * 86_400_000).toISOString().slice(0, 10));
-const dayBefore = strict((date: string, days: number) => new Date(Date.parse(date) - days * 86_400_000).toISOString().slice(0, 10));
+/** The days from 1970-01-01 to a date in PostgreSQL's notation. JavaScript's dates end in the year 275760. */
+const dayOf = strict((date: string): number => {
+  if (date.endsWith("infinity")) return date.startsWith("-") ? -Infinity : Infinity;
+  const found = /^(\d+)-(\d\d)-(\d\d)( BC)?$/.exec(date);
+  if (found === null) throw new Error("invalid input syntax for type date");
+  const year = found[4] ? 1 - Number(found[1]) : Number(found[1]);
+  // The calendar repeats every 400 years, of 146,097 days each.
+  const periods = Math.floor(year / 400);
+  const within = Date.UTC(2000 + year - periods * 400, Number(found[2]) - 1, Number(found[3])) / 86_400_000;
+  return (periods - 5) * 146_097 + within;
+});
+function dateOfDay(day: number): string {
+  if (!Number.isFinite(day)) return day > 0 ? "infinity" : "-infinity";
+  const periods = Math.floor(day / 146_097);
+  const within = new Date((day - periods * 146_097) * 86_400_000);
+  const year = within.getUTCFullYear() + periods * 400;
+  return `${String(year > 0 ? year : 1 - year).padStart(4, "0")}${within.toISOString().slice(4, 10)}${year > 0 ? "" : " BC"}`;
+}
+const dateOf = strict((moment: number) => dateOfDay(Math.floor(moment / 86_400_000)));
+const momentOf = strict((date: string) => dayOf(date)! * 86_400_000);
+const daysBetween = strict((a: string, b: string) => {
+  const days = dayOf(a)! - dayOf(b)!;
+  if (!Number.isFinite(days)) throw new Error("cannot subtract infinite dates");
+  return days;
+});
+const dayAfter = strict((date: string, days: number) => dateOfDay(dayOf(date)! + days));
+const dayBefore = strict((date: string, days: number) => dateOfDay(dayOf(date)! - days));
 
 const uuidFromText = strict((text: string) => {
   const found = /^(?:\{((?:[0-9a-f]{4}-?){7}[0-9a-f]{4})\}|((?:[0-9a-f]{4}-?){7}[0-9a-f]{4}))$/i.exec(text);
