@@ -332,7 +332,7 @@ def _references(table: TablePlan, found: Constraints, rules: RuleSet) -> None:
         found.tables[table.target].references.append((key.name, planned.name, parent))
         assert table.definition is not None
         index, _ = index_for(table.definition, (planned.name,))
-        action = _ACTIONS.get(key.on_delete, "restrict")
+        action = _action(key.on_delete)
         if key.on_delete == "SET DEFAULT":
             found.left.append(
                 LeftOut(
@@ -342,7 +342,7 @@ def _references(table: TablePlan, found: Constraints, rules: RuleSet) -> None:
                 )
             )
         changing = _changing(rules, parent, key.referenced_columns)
-        on_update = _ACTIONS.get(key.on_update, "restrict")
+        on_update = _action(key.on_update)
         if changing and (key.on_update == "SET DEFAULT" or (on_update != "restrict" and len(key.columns) > 1)):
             on_update, several = "restrict", " of several columns" if len(key.columns) > 1 else ""
             reason = f"ON UPDATE {key.on_update}{several} is not translated: the change is refused instead"
@@ -351,7 +351,10 @@ def _references(table: TablePlan, found: Constraints, rules: RuleSet) -> None:
         found.tables[parent].children.append(child)
 
 
-_ACTIONS = {"CASCADE": "cascade", "SET NULL": "set null"}
+def _action(sql: str) -> str:
+    """What becomes of a child, by the action's name in SQL."""
+    actions = {"CASCADE": "cascade", "SET NULL": "set null"}
+    return actions.get(sql, "restrict")
 
 
 def _changing(rules: RuleSet, parent: str, columns: tuple[str, ...]) -> tuple[str, ...]:

@@ -32,13 +32,14 @@ _WORDS = {
 @dataclass(frozen=True, slots=True)
 class Kind:
     """The representation of a value in Convex. Timestamps and intervals are milliseconds; dates ``YYYY-MM-DD``; times
-    as in the field.
+    as in the field. NULL of jsonb is undefined, because null is JSON's null.
     """
 
     #: The kind; see :data:`KindName`.
     name: KindName
     #: For an ``id`` or a ``row``: the Convex table. For a number: ``int`` if it is whole, ``real`` if it is a float4.
-    #: For a text: ``uuid`` or ``json`` if it was one. For a time: its format. Else empty.
+    #: For a text: ``uuid`` or ``json`` if it was one. For a time: its format. For jsonb: ``null`` if null is NULL. Else
+    #: empty.
     table: str = ""
     #: The kind of an array's elements; None for other kinds.
     element: Kind | None = None
@@ -78,7 +79,7 @@ BOOLEAN, TEXT, UUID, NUMBER, INT64 = Kind("boolean"), Kind("text"), Kind("uuid")
 SMALLINT, WHOLE_NUMBER, BIGINT = (Kind("number", "int", bits=bits) for bits in (16, 32, 64))
 REAL, UUID_TEXT, JSON_TEXT = Kind("number", "real"), Kind("text", "uuid"), Kind("text", "json")
 MOMENT, DATE, TIME, INTERVAL, JSON = Kind("moment"), Kind("date"), Kind("time"), Kind("interval"), Kind("json")
-UNKNOWN = Kind("unknown")
+UNKNOWN, JSON_OR_NULL = Kind("unknown"), Kind("json", "null")
 
 
 @dataclass(frozen=True, slots=True)

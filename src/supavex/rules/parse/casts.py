@@ -65,7 +65,10 @@ def _value(text: str, kind: Kind) -> object:
     if name == "uuid":
         return str(uuid.UUID(bare))
     if name == "json":
-        return json.loads(text)
+        value = json.loads(text)
+        if value is None:
+            raise ValueError(text)  # JSON's null is no NULL.
+        return value
     if name in ("date", "moment") and bare.lower() in _INFINITE:
         return bare.lower() if name == "date" else float(bare)
     if name == "date":

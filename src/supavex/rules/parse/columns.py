@@ -102,7 +102,10 @@ def field_of(table: TablePlan, column_name: str, row: str, *, new: bool = False)
     sole = table.key is not None and table.key.columns == (column_name,)
     unique = table.key is not None and not sole and not column.nullable and _is_unique(table, column_name)
     key, via = (table.target if sole or unique else ""), ((column_name,) if unique else ())
-    return Field(_kind(planned, column), _nullable(planned), row, planned.name, key, via)
+    kind = _kind(planned, column)
+    if kind == form.JSON and planned.takes_null and column.nullable:
+        kind = form.JSON_OR_NULL
+    return Field(kind, _nullable(planned), row, planned.name, key, via)
 
 
 def _is_unique(table: TablePlan, column: str) -> bool:
@@ -112,6 +115,8 @@ def _is_unique(table: TablePlan, column: str) -> bool:
 
 def value_of(found: Field) -> Expression:
     """The value of a field in PostgreSQL. A float4 is the nearest one to the decimal number that Convex holds."""
+    if found.kind == form.JSON_OR_NULL:
+        return Call(form.JSON, True, "jsonOf", (found,), False)
     return Call(form.REAL, found.nullable, "realOf", (found,)) if found.kind == form.REAL else found
 
 

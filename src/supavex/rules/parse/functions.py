@@ -21,9 +21,10 @@ from supavex.rules.form import (
     Untranslatable,
     Variable,
 )
-from supavex.rules.parse.casts import cast, returned
+from supavex.rules.parse.casts import cast, null, returned
 from supavex.rules.parse.columns import kind_named
 from supavex.rules.parse.conversions import cast_named
+from supavex.rules.parse.expressions import any_of
 from supavex.rules.parse.plpgsql import Variables, body_of
 from supavex.rules.parse.program import expression_of, statement_of
 from supavex.rules.parse.scope import RESERVED, Scope, Work
@@ -107,7 +108,6 @@ def _made(function: catalog.Function, kinds: tuple[tuple[Kind, bool], ...], work
     for number, (parameter, (kind, nullable)) in enumerate(zip(function.parameters, kinds, strict=True), 1):
         name = parameter.name or f"argument_{number}"
         name = f"{name}_" if name in RESERVED else name
-        nullable = nullable and not function.strict
         variable = Variable(kind, nullable, name)
         parameters.append((name, kind, nullable))
         variables[f"${number}"] = variable
@@ -130,6 +130,13 @@ def _made(function: catalog.Function, kinds: tuple[tuple[Kind, bool], ...], work
     if not all(_is_null(v) or v.kind.like(kind) or v.kind.name == kind.name != "id" for v in values):
         raise Untranslatable("its RETURN statements return values that Convex holds in different ways")
     nullable = any(value.nullable for value in values)
+    missing = [form.IsNull(form.BOOLEAN, False, variables[f"${n}"]) for n, one in enumerate(kinds, 1) if one[1]]
+    if function.strict and missing:
+        # PostgreSQL does not run the body then.
+        nothing = form.Constant(kind, False, []) if function.returns_set else null(kind)
+        test = any_of(list(missing))
+        body = (Statement("if", branches=((test, (Statement("return", nothing),)),)), *body)
+        nullable = nullable or not function.returns_set
     name = work.function_name(function.name)
     return Function(name, function.qualified, tuple(parameters), locals_, body, kind, nullable, not secured)
 

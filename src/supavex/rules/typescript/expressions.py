@@ -84,7 +84,7 @@ class Writer:
             case Compare():
                 return self._compare(e.operator, e)
             case Distinct():
-                return f"!{self._use('notDistinct')}({self.value(e.left)}, {self.value(e.right)})"
+                return f"!{self._not_distinct(e)}"
             case IsNull():
                 return self._is_null(e.part)
             case IsTrue():
@@ -118,7 +118,7 @@ class Writer:
             case Compare():
                 return self._compare(_OPPOSITE[e.operator], e)
             case Distinct():
-                return f"{self._use('notDistinct')}({self.value(e.left)}, {self.value(e.right)})"
+                return self._not_distinct(e)
             case IsNull():
                 return self._is_null(e.part, negated=True)
             case IsTrue() | Exists():
@@ -153,6 +153,8 @@ class Writer:
         if operator in (">", ">="):
             left, right, operator = right, left, {">": "<", ">=": "<="}[operator]
         one, other = self.value(left), self.value(right)
+        if left.kind.name == "json":
+            return f"{self._use('sameJson' if operator == '=' else 'differJson')}({one}, {other})"
         sides = (left, right)
         native = all(self._native(side) for side in sides) and not any(side.kind.labels for side in sides)
         native = native and not may_be_nan(sides, operator)
@@ -165,6 +167,10 @@ class Writer:
             return f"{grouped(one)} {sign} {grouped(other)}"
         name = {"=": "same", "<>": "differ", "<": "less", "<=": "atMost"}[operator]
         return f"{self._use(name)}({one}, {other})"
+
+    def _not_distinct(self, e: Distinct) -> str:
+        name = self._use("equalValues" if e.left.kind.name == "json" else "notDistinct")
+        return f"{name}({self.value(e.left)}, {self.value(e.right)})"
 
     def _native(self, side: Expression) -> bool:
         """Whether JavaScript's operators work on the expression directly."""
@@ -183,8 +189,8 @@ class Writer:
         may_throw = any(isinstance(one, Call | Invoke | Scalar | Select) for one in form.parts_in(part))
         if not part.nullable and not may_throw:
             return "true" if negated else "false"
-        if isinstance(part, Call) and part.name in ("jsonAt", "jsonAtPath"):
-            return f"{self.value(part)} {'!==' if negated else '==='} undefined"
+        if part.kind.name == "json":
+            return f"{grouped(self.value(part))} {'!==' if negated else '==='} undefined"
         return f"{'!' if negated else ''}isNull({self.value(part)})"
 
     def _any_of(self, e: AnyOf, wanted: bool) -> str:
@@ -241,6 +247,8 @@ class Writer:
                 return self._rows(e)
             case Count():
                 return f"(await {self._gathered(e.select, '1')}).length"
+            case Coalesce() if e.kind.name == "json":
+                return f"{self._use('firstJson')}({', '.join(self.value(part) for part in e.parts)})"
             case Coalesce() if e.kind.name != "boolean" or not _is_condition(e):
                 return " ?? ".join(grouped(self.value(part)) for part in e.parts)
             case Case() if e.kind.name != "boolean":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from supavex.convex.typescript import quoted
 from supavex.rules.form import Function, Statement
 from supavex.rules.typescript.expressions import Writer
-from supavex.rules.typescript.notation import grouped, type_of
+from supavex.rules.typescript.notation import grouped, literal, type_of
 
 
 def function_text(function: Function, used: set[str]) -> str:
@@ -30,7 +30,7 @@ def function_text(function: Function, used: set[str]) -> str:
 def _variables(function: Function, writer: Writer) -> list[str]:
     found = []
     for name, kind, begins in function.variables:
-        value = "null" if begins is None else writer.value(begins)
+        value = literal(None, kind) if begins is None else writer.value(begins)
         rights = "" if begins is None else writer.rights(begins)
         value = f"{rights} && {grouped(value)}" if rights else value
         found.append(f"let {name}: {type_of(kind)} | null | undefined = {value};")

@@ -210,7 +210,8 @@ def _constraints(name: str, own: TableConstraints, writer: Writer) -> str:
         for field, value in own.defaults.items():
             text = writer.value(value)
             # A field that takes no null is absent where the default is NULL.
-            text = f"{grouped(text)} ?? undefined" if value.nullable and field not in own.nulls else text
+            missing = "undefined" if field not in own.nulls else "null" if value.kind.name == "json" else ""
+            text = f"{grouped(text)} ?? {missing}" if value.nullable and missing else text
             rights = writer.rights(value)
             text = f"{rights} && ({text})" if rights else text
             lines.append(f"      {key(field)}: {_arrow_of_caller(text)},")

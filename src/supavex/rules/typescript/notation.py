@@ -19,7 +19,7 @@ def member(row: str, name: str) -> str:
 def literal(value: object, kind: Kind) -> str:
     """A constant."""
     if value is None:
-        return "null"
+        return "undefined" if kind.name == "json" else "null"
     if kind.name == "int64" and isinstance(value, int):
         return f"{value}n"
     if isinstance(value, bool):

@@ -21,6 +21,14 @@ function atMost(a: unknown, b: unknown): boolean {
 /** A value whose order is PostgreSQL's: a date's day. Texts of dates before Christ or after 9999 have another order. */
 const ordered = (value: unknown) => (typeof value === "string" && !value.includes(":") ? dayOf(value) : value) as number;
 
+/** = and <> of jsonb, whose NULL is undefined. JSON's null is a value. */
+const sameJson = (a: unknown, b: unknown) => a !== undefined && b !== undefined && equalValues(a, b);
+const differJson = (a: unknown, b: unknown) => a !== undefined && b !== undefined && !equalValues(a, b);
+/** COALESCE of jsonb. */
+const firstJson = (...values: unknown[]) => values.find((one) => one !== undefined);
+/** The jsonb in a field that holds null for NULL. */
+const jsonOf = (value: unknown) => value ?? undefined;
+
 /** IS NOT DISTINCT FROM. */
 function notDistinct(a: unknown, b: unknown): boolean {
   return isNull(a) || isNull(b) ? isNull(a) && isNull(b) : equalValues(a, b);
@@ -79,13 +87,13 @@ async function gathered<T, V>(rows: AsyncIterable<T>, values: (row: T) => V[] | 
 }
 
 /** A subquery as a value: NULL without a row, an error for several. */
-function single<V>(values: V[]): V | null {
+function single<V>(values: V[]): V | undefined {
   if (values.length > 1) throw new Error("more than one row returned by a subquery used as an expression");
-  return values[0] ?? null;
+  return values[0];
 }
 
 /** ORDER BY … LIMIT 1. A row is its value, then its sort keys. NULL is last, or first if the key descends. */
-function firstBy<V>(rows: [V, ...unknown[]][], descending: boolean[]): V | null {
+function firstBy<V>(rows: [V, ...unknown[]][], descending: boolean[]): V | undefined {
   const order = (a: unknown, b: unknown) =>
     isNull(a) || isNull(b) ? Number(isNull(a)) - Number(isNull(b)) : Number(less(b, a)) - Number(less(a, b));
   const sorted = [...rows].sort((a, b) => {
@@ -95,12 +103,18 @@ function firstBy<V>(rows: [V, ...unknown[]][], descending: boolean[]): V | null 
     }
     return 0;
   });
-  return sorted[0]?.[0] ?? null;
+  return sorted[0]?.[0];
 }
 
 /** A function that returns NULL if an argument is NULL. */
 function strict<A extends unknown[], R>(made: (...args: A) => R) {
   return (...args: { [K in keyof A]: A[K] | null | undefined }): R | null => (args.some(isNull) ? null : made(...(args as A)));
+}
+
+/** A function of jsonb that returns NULL if an argument is NULL. */
+function strictJson<A extends unknown[], R>(made: (json: unknown, ...args: A) => R) {
+  return (json: unknown, ...args: { [K in keyof A]: A[K] | null | undefined }): R | null =>
+    json === undefined || args.some((one) => one === undefined) ? null : made(json, ...(args as A));
 }
 
 const lower = strict((text: string) => text.toLowerCase());
@@ -155,7 +169,7 @@ function mayCall(caller: Caller, denied: string[]): true {
   if (denied.includes(caller.role)) throw new ConvexError({ code: "rights", message: "permission denied for function" });
   return true;
 }
-const nullIf = <V>(value: V, other: unknown): V | null => (same(value, other) ? null : value);
+const nullIf = <V>(value: V, other: unknown): V | undefined => (same(value, other) ? undefined : value);
 
 // Arithmetic of whole numbers. It throws where PostgreSQL's type (of 16, 32 or 64 bits) has no such number, and beyond
 // 2^53, where JavaScript's numbers are not exact.
@@ -272,12 +286,12 @@ const booleanFromText = strict((text: string) => {
   throw new Error("invalid input syntax for type boolean");
 });
 function numberFromJson(value: unknown): number | null {
-  if (isNull(value)) return null;
+  if (value === undefined) return null;
   if (typeof value !== "number") throw new Error("cannot cast jsonb to a number");
   return value;
 }
 function booleanFromJson(value: unknown): boolean | null {
-  if (isNull(value)) return null;
+  if (value === undefined) return null;
   if (typeof value !== "boolean") throw new Error("cannot cast jsonb to boolean");
   return value;
 }
@@ -297,7 +311,7 @@ const textOfBoolean = strict((value: boolean) => (value ? "true" : "false"));
 const randomUuid = () => crypto.randomUUID();
 
 /** jsonb's text, as PostgreSQL writes it. */
-const textOfJson = strict((value: unknown): string => jsonbText(value));
+const textOfJson = strictJson((value: unknown): string => jsonbText(value));
 function jsonbText(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(jsonbText).join(", ")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
@@ -321,12 +335,13 @@ function jsonTextAtPath(value: unknown, path: readonly string[]): string | null 
   const found = jsonAtPath(value, path);
   return isNull(found) ? null : typeof found === "string" ? found : jsonbText(found);
 }
-const jsonHas = strict((value: unknown, key: string) =>
-  Array.isArray(value) ? value.includes(key) : typeof value === "object" ? Object.hasOwn(value as object, key) : value === key,
-);
-const jsonHasAny = strict((value: unknown, keys: Texts) => keys.some((key) => jsonHas(value, key)));
-const jsonHasAll = strict((value: unknown, keys: Texts) => keys.every((key) => jsonHas(value, key)));
-const jsonContains = strict((whole: unknown, part: unknown): boolean => containsJson(whole, part, true));
+const jsonHas = strictJson((value: unknown, key: string) => {
+  if (Array.isArray(value)) return value.includes(key);
+  return typeof value === "object" && value !== null ? Object.hasOwn(value, key) : value === key;
+});
+const jsonHasAny = strictJson((value: unknown, keys: Texts) => keys.some((key) => jsonHas(value, key)));
+const jsonHasAll = strictJson((value: unknown, keys: Texts) => keys.every((key) => jsonHas(value, key)));
+const jsonContains = strictJson((whole: unknown, part: unknown): boolean => containsJson(whole, part, true));
 function containsJson(whole: unknown, part: unknown, top: boolean): boolean {
   if (Array.isArray(whole)) {
     if (!Array.isArray(part)) return top && (typeof part !== "object" || part === null) && whole.includes(part);
@@ -338,14 +353,14 @@ function containsJson(whole: unknown, part: unknown, top: boolean): boolean {
     ([key, value]) => Object.hasOwn(whole, key) && containsJson((whole as Record<string, unknown>)[key], value, false),
   );
 }
-const jsonType = strict((value: unknown) =>
+const jsonType = strictJson((value: unknown) =>
   Array.isArray(value) ? "array" : value === null ? "null" : (typeof value as string),
 );
-const jsonLength = strict((value: unknown) => {
+const jsonLength = strictJson((value: unknown) => {
   if (!Array.isArray(value)) throw new Error("cannot get array length of a non-array");
   return value.length;
 });
-const jsonTexts = strict((value: unknown) => {
+const jsonTexts = strictJson((value: unknown) => {
   if (!Array.isArray(value)) throw new Error("cannot extract elements from what is no array");
   return value.map((one) => (isNull(one) ? null : typeof one === "string" ? one : jsonbText(one)));
 });
