@@ -79,3 +79,16 @@ def test_a_field_that_holds_null_for_null_is_null(server: servers.Server) -> Non
         findings = tried(made, database, users=0, written=[])
     assert made.rules.refused == []
     assert [(d.table, d.detail) for d in findings.differences] == []
+
+
+def test_json_of_several_kinds_in_one_column_is_tried(server: servers.Server) -> None:
+    sql = """CREATE TABLE notes (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), meta jsonb, CHECK (meta <> '"z"'), UNIQUE (meta));
+    INSERT INTO notes (meta) VALUES ('"x"'), ('{"a": 1}'), ('[1, null]'), ('5'), ('true'), ('null'), (NULL);
+    ALTER TABLE notes ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON notes USING (meta = '"x"' OR meta = '5' OR meta ? 'a');"""
+    with new_database(server) as database, projects.folder() as folder:
+        database.run(USERS + TEAMS + MEMBERS + sql + GRANTS)
+        made = written(folder, database)
+        migrated(folder)
+        findings = tried(made, database, users=0, written=["notes"])
+    assert [(d.table, d.detail) for d in findings.differences] == []
+    assert findings.taken

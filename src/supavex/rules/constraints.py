@@ -11,6 +11,7 @@ from supavex.mapping.keys import WHOLE_ROW
 from supavex.mapping.plan import FieldPlan, TablePlan
 from supavex.postgres.catalog import Column
 from supavex.rules import form
+from supavex.rules.column_types import TypeCheck, type_checks
 from supavex.rules.form import Compare, Expression, Field, Untranslatable
 from supavex.rules.parse.arrangement import index_for
 from supavex.rules.parse.casts import cast
@@ -88,6 +89,8 @@ class TableConstraints:
     nulls: frozenset[str] = frozenset()
     #: Fields that a trigger sets to the time of an update.
     touched: list[str] = field(default_factory=list)
+    #: The checks of fields by the types of their columns.
+    types: dict[str, TypeCheck] = field(default_factory=dict)
     #: Fields of NOT NULL columns that the schema allows to be absent.
     required: list[str] = field(default_factory=list)
 
@@ -128,6 +131,8 @@ def constraints_of(rules: RuleSet) -> Constraints:
         ):
             if name in wanted:
                 read()
+        if "type" in wanted:
+            made.types = type_checks(table)
         if "reference" in wanted:
             _references(table, found, rules)
         reader.others()

@@ -64,7 +64,7 @@ class FieldRule:
 
 
 #: The kinds of constraints that rules.ts can enforce.
-ENFORCED = ("unique", "check", "reference", "default", "updated_at", "not_null")
+ENFORCED = ("type", "unique", "check", "reference", "default", "updated_at", "not_null")
 
 
 @dataclass(frozen=True, slots=True)

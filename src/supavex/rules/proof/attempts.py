@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from supavex.convex.ids import encode_id
 from supavex.convex.values import Value
 from supavex.mapping.plan import FieldPlan, TablePlan
+from supavex.rules.column_types import TypeCheck
 from supavex.rules.constraints import TableConstraints
 from supavex.rules.form import Field, parts_in
 from supavex.rules.policies import TableRules
@@ -36,6 +37,8 @@ class Attempt:
     about: str
     #: Whether it leaves out fields that have defaults.
     left_out: bool = False
+    #: The field with a value that the type of its column does not take; empty if there is none.
+    unfit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Material:
     constants: Mapping[str, tuple[Value, ...]]
     #: The ids that documents of other tables refer to.
     parents: frozenset[str]
+    #: The checks of fields by the types of their columns.
+    types: Mapping[str, TypeCheck]
     #: The tables' numbers.
     numbers: Mapping[str, int]
 
@@ -81,7 +86,7 @@ def material(
     nulls = frozenset(f.name for f in rules.source.fields if f.takes_null)
     return Material(
         rules.source, tuple(read), references, keys, frozenset(checked), frozenset(constraints.defaults), nulls,
-        constants_of((sides, checks, predicates)), frozenset(parents), numbers,
+        constants_of((sides, checks, predicates)), frozenset(parents), constraints.types, numbers,
     )  # fmt: skip
 
 
@@ -93,6 +98,8 @@ def _fields(found: object) -> Iterator[str]:
 def attempts(made_of: Material, user: User, seen: Sequence[Document], hidden: Sequence[Document]) -> Iterator[Attempt]:
     """The attempts of one user at one table: with documents that they see, and with some that they don't."""
     seen, hidden = (_own_first(made_of, user, documents) for documents in (seen, hidden))
+    if user.id is None:
+        yield from _unfit(made_of, [*seen, *hidden])
     for word, documents, others in (("own", seen, hidden), ("foreign", hidden, seen)):
         parents = [one for one in documents[2:] if one["_id"] in made_of.parents][:2]
         for document in [*documents[:2], *parents]:
@@ -100,6 +107,7 @@ def attempts(made_of: Material, user: User, seen: Sequence[Document], hidden: Se
         for number, document in enumerate(documents[:2]):
             yield from _updates(made_of, user, document, [*others, *documents], word, first=not number)
         for id_ in dict.fromkeys(str(d["_id"]) for d in [*documents[:2], *parents]):
+            yield from _held_otherwise(made_of, next(d for d in documents if d["_id"] == id_), word)
             yield from _new_keys(made_of, next(d for d in documents if d["_id"] == id_), word)
         for document in documents[:1]:
             yield from _inserts(made_of, user, document, [*others, *documents], word)
@@ -121,6 +129,48 @@ def _updates(
         other = next((o for o in others if o["_id"] != id_ and any(o.get(n) is not None for n in key)), None)
         if len(key) > 1 and other is not None:
             yield Attempt("update", table, id_, {n: other.get(n) for n in key}, f"{', '.join(key)} of another, {word}")
+
+
+#: Values that the types do not take, and values that are stored in another way.
+_UNFIT: Mapping[str, tuple[Value, ...]] = {
+    "realType": (1e39,), "uuidType": ("no uuid",), "dateType": ("2019-02-29", "20th"),
+    "timeType": ("25:00:00", "noon"), "timestampType": (1e16,), "midnightType": (1e16,), "numericTextType": ("much",),
+}  # fmt: skip
+
+
+def _unfit(made_of: Material, documents: Sequence[Document]) -> Iterator[Attempt]:
+    """Updates with values that PostgreSQL's types do not take. It refuses them before it asks any policy."""
+    for name, check in made_of.types.items() if documents else ():
+        one, own = (check.made_with[0], True) if check.name == "arrayType" else (check, False)
+        assert isinstance(one, TypeCheck)
+        sizes = [size for size in one.made_with if isinstance(size, int)]
+        values = _UNFIT.get(one.name, ())
+        held = next((d[name] for d in documents if d.get(name) is not None), None)
+        if one.name == "integerType":
+            values = (2**33,) if isinstance(held, int) and not isinstance(held, bool) else (0.5, 2.0 ** (sizes[0] - 1))
+            values = () if isinstance(held, int) and sizes[0] == 64 else ("1.5",) if isinstance(held, str) else values
+        elif one.name == "numericType":
+            values = (10.0 ** (sizes[0] - sizes[1]),)
+        for value in values:
+            given: Value = [value] if own else value
+            yield Attempt(
+                "update", made_of.table.target, str(documents[0]["_id"]), {name: given}, f"{name} {value!r}", unfit=name
+            )
+
+
+def _held_otherwise(made_of: Material, document: Document, word: str) -> Iterator[Attempt]:
+    """Updates with values that a column holds in another way."""
+    for name, check in made_of.types.items():
+        value, table = document.get(name), made_of.table.target
+        other: Value = None
+        if check.name in ("numericType", "realType") and isinstance(value, float):
+            other = 1.23456789
+        elif check.name == "uuidType" and isinstance(value, str):
+            other = value.upper()
+        elif check.name == "numericTextType" and check.made_with[0] is not None and isinstance(value, str):
+            other = "1.23456789"
+        if other is not None and other != value:
+            yield Attempt("update", table, str(document["_id"]), {name: other}, f"{name} {other!r}, {word}")
 
 
 def _new_keys(made_of: Material, document: Document, word: str) -> Iterator[Attempt]:
@@ -218,7 +268,7 @@ def _changes(
         if mine is not None and mine != own:
             yield name, mine, "of the user"
         if constants and planned.reference is None:
-            tried = {own, other, mine} if isinstance(own, str | float | bool) else set()
+            tried = [own, other, mine] if isinstance(own, str | float | bool) else []
             for value in _constants(made_of, name, own):
                 if value not in tried:
                     yield name, value, f"{value!r}" if len(repr(value)) < 20 else "of a rule"

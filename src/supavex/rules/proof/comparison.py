@@ -34,7 +34,7 @@ _REFUSED = ("42501", "no rows")
 #: Why PostgreSQL refuses, in the words of rules.ts.
 _REASONS = {
     **dict.fromkeys(_REFUSED, "policy"), **dict.fromkeys(("23001", "23503"), "foreign_key"), "23502": "not_null",
-    "23505": "unique", "23514": "check", "42P17": "recursion",
+    "23505": "unique", "23514": "check", "42P17": "recursion", **dict.fromkeys(_UNFIT, "type"),
 }  # fmt: skip
 
 
@@ -269,7 +269,7 @@ class Comparison:
                 f"{table.name}: {attempt.command}: {what} {left.constraint} is not carried over"
             ] = None
             return
-        if left.code in _UNFIT:
+        if left.code in _UNFIT and not attempt.unfit:
             self.findings.not_tried[f"{table.name}: {attempt.command}: a value that its column does not take"] = None
             return
         if left.code == _ENDLESS:
@@ -319,7 +319,7 @@ class Comparison:
     def _compare_reasons(self, user: User, attempt: Attempt, left: Tried, right: Tried) -> None:
         """Both refuse. Where one does so by a policy and the other by a constraint, the first lets the write pass."""
         table, why = self.postgres.tables[attempt.table], _REASONS.get(left.code)
-        if why is not None and right.code in _REASONS.values() and why != right.code:
+        if why is not None and right.code in _REASONS.values() and why != right.code and not attempt.unfit:
             detail = f"{attempt.command} {attempt.id or 'a new row'}: {attempt.about}: PostgreSQL {said_of(left)}, "
             detail += f"rules.ts {said_of(right)}: not for the same reason"
             self.findings.differ(

@@ -39,6 +39,8 @@ interface Unique<T extends TableNames> {
 }
 
 interface Constraints<T extends TableNames> {
+  /** Types that validators do not check: the value that a column holds for another; undefined if it takes it not. */
+  types?: Record<string, (value: unknown) => unknown>;
   /** The values of fields that a new document does not have. */
   defaults?: Record<string, (caller: Caller) => unknown>;
   /** The fields that each update sets to the current time. */
@@ -308,7 +310,8 @@ function guarded(caller: Caller, db: DatabaseWriter): DatabaseWriter {
     return row;
   };
   const change = async (args: Loose[], made: (row: Loose, fields: Loose) => Loose) => {
-    const [table, id, fields] = args.length > 2 ? args : [tableOf(all, args[0]), ...args];
+    const [table, id, given] = args.length > 2 ? args : [tableOf(all, args[0]), ...args];
+    const fields = typed(table, given);
     const before = await old(table, id, "update");
     const touched = constraintsOf(table).touched?.(caller) ?? {};
     const after = withoutAbsent({ ...made(before, fields), ...touched, _id: before._id, _creationTime: before._creationTime });
@@ -321,7 +324,7 @@ function guarded(caller: Caller, db: DatabaseWriter): DatabaseWriter {
     vars: all.vars,
     insert: async (table: TableNames, fields: Loose) => {
       rulesOf(table);
-      const row = await withDefaults(table, withoutAbsent(fields), caller);
+      const row = await withDefaults(table, withoutAbsent(typed(table, fields)), caller);
       if (!(await insert(table, row, caller))) throw refused("policy", { table, command: "insert" });
       await checkConstraints(table, row, caller);
       return all.insert(table, row);
@@ -341,6 +344,17 @@ function guarded(caller: Caller, db: DatabaseWriter): DatabaseWriter {
 
 function withoutAbsent(fields: Loose): Loose {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+/** Fields as their columns hold them. Throws if the type of one does not take its value. */
+function typed(table: TableNames, fields: Loose): Loose {
+  const found = { ...fields };
+  for (const [name, held] of Object.entries(constraintsOf(table).types ?? {})) {
+    if (isNull(found[name])) continue;
+    found[name] = held(found[name]);
+    if (found[name] === undefined) throw refused("type", { table, fields: [name] });
+  }
+  return found;
 }
 
 /** A new document, with the defaults of fields that it does not have. */
@@ -386,12 +400,14 @@ async function isDuplicate(table: TableNames, unique: Unique<TableNames>, row: L
   if (!unique.nullsNotDistinct && unique.fields.some((field) => isNull(row[field]))) return false;
   if (unique.where !== undefined && !(await unique.where(row, caller))) return false;
   let query = (caller.all as Loose).query(table);
-  if (unique.index !== undefined && !unique.indexed?.some((field) => isNull(row[field]))) {
+  // An index finds texts, numbers and booleans. Arrays, objects, bytes and NaN are compared one by one.
+  const findable = (value: unknown) => value !== undefined && typeof value !== "object" && !Number.isNaN(value);
+  if (unique.index !== undefined && unique.indexed?.every((field) => findable(row[field]))) {
     query = query.withIndex(unique.index, (q: Loose) =>
       (unique.indexed ?? []).reduce((range, field) => range.eq(field, row[field]), q),
     );
   }
-  const equal = (a: unknown, b: unknown) => a === b || (isNull(a) && isNull(b));
+  const equal = (a: unknown, b: unknown) => equalValues(a, b) || (isNull(a) && isNull(b));
   for await (const other of query) {
     const same = other._id !== row._id && unique.fields.every((field) => equal(other[field], row[field]));
     if (same && (unique.where === undefined || (await unique.where(other, caller)))) return true;

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from supavex.convex.typescript import MARK, key, quoted
+from supavex.rules.column_types import TypeCheck
 from supavex.rules.constraints import Constraints, TableConstraints
 from supavex.rules.policies import CALLERS, PolicyRule, RuleSet, TableRules, is_true
 from supavex.rules.typescript.expressions import Writer
@@ -205,6 +206,10 @@ def _stubs(rules: RuleSet) -> str:
 
 def _constraints(name: str, own: TableConstraints, writer: Writer) -> str:
     lines: list[str] = []
+    if own.types:
+        lines.append("    types: {")
+        lines += [f"      {key(field)}: {_type_text(check, writer.used)}," for field, check in own.types.items()]
+        lines.append("    },")
     if own.defaults:
         lines.append("    defaults: {")
         for field, value in own.defaults.items():
@@ -259,6 +264,15 @@ def _constraints(name: str, own: TableConstraints, writer: Writer) -> str:
             lines.append(f"      {{ {head}, {actions}{null} }},")
         lines.append("    ],")
     return "\n".join([f"  {key(name)}: {{", *lines, "  },\n"]) if lines else ""
+
+
+def _type_text(check: TypeCheck, used: set[str]) -> str:
+    used.add(check.name)
+    made_with = [
+        _type_text(one, used) if isinstance(one, TypeCheck) else "null" if one is None else f"{one:_}"
+        for one in check.made_with
+    ]
+    return f"{check.name}({', '.join(made_with)})" if made_with else check.name
 
 
 def _arrow_of_caller(text: str) -> str:

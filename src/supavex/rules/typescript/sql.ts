@@ -37,6 +37,7 @@ function notDistinct(a: unknown, b: unknown): boolean {
 function equalValues(a: unknown, b: unknown): boolean {
   if (a === b || (Number.isNaN(a) && Number.isNaN(b))) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (a instanceof ArrayBuffer && b instanceof ArrayBuffer) return equalValues([...new Uint8Array(a)], [...new Uint8Array(b)]);
   if (Array.isArray(a) !== Array.isArray(b)) return false;
   const [one, other] = [Object.entries(a), b as Record<string, unknown>];
   return one.length === Object.keys(other).length && one.every(([k, v]) => Object.hasOwn(other, k) && equalValues(v, other[k]));
@@ -364,6 +365,92 @@ const jsonTexts = strictJson((value: unknown) => {
   if (!Array.isArray(value)) throw new Error("cannot extract elements from what is no array");
   return value.map((one) => (isNull(one) ? null : typeof one === "string" ? one : jsonbText(one)));
 });
+
+/** The integer types of some bits. These functions give the value that a column holds, or undefined if it takes none. */
+function integerType(bits: number) {
+  const half = 2 ** (bits - 1);
+  return (value: unknown) => {
+    const whole = typeof value === "string" ? /^(0|-?[1-9]\d*)$/.test(value) : typeof value === "bigint" || Number.isInteger(value);
+    if (typeof value === "string") return whole && BigInt(value) >= -half && BigInt(value) < half ? value : undefined;
+    return whole && (value as number) >= -half && (value as number) < half ? (value === 0 ? 0 : value) : undefined;
+  };
+}
+/** numeric(digits, scale), which rounds. */
+function numericType(digits: number, scale: number) {
+  return (value: unknown) => {
+    if (typeof value !== "number" || Number.isNaN(value)) return value;
+    const [mantissa, exponent = "0"] = String(Math.abs(value)).split("e");
+    const shifted = Number(`${mantissa}e${Number(exponent) + scale}`);
+    const rounded = shifted < 2 ** 53 ? Number(`${Math.round(shifted)}e${-scale}`) : Math.abs(value);
+    return rounded < 10 ** (digits - scale) ? Math.sign(value) * rounded + 0 : undefined;
+  };
+}
+/** numeric(digits, scale) as text; without digits, numeric. */
+function numericTextType(digits: number | null, scale: number) {
+  return (value: unknown) => {
+    const found = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?$/.exec(value as string);
+    if (found === null) return value === "NaN" || (digits === null && /^-?Infinity$/.test(value as string)) ? value : undefined;
+    if (digits === null) return value;
+    const fraction = (found[3] ?? "").padEnd(scale + 1, "0");
+    const more = 10n ** BigInt(fraction.length - scale);
+    const rounded = (BigInt(found[2]! + fraction) + more / 2n) / more;
+    if (rounded >= 10n ** BigInt(digits)) return undefined;
+    const text = String(rounded).padStart(scale + 1, "0");
+    const parts = scale === 0 ? text : `${text.slice(0, -scale)}.${text.slice(-scale)}`;
+    return rounded === 0n ? parts : found[1] + parts;
+  };
+}
+/** real: the shortest decimal number of the nearest one of 24 bits. */
+function realType(value: unknown) {
+  if (typeof value !== "number" || !Number.isFinite(value)) return value;
+  const real = Math.fround(value);
+  if (!Number.isFinite(real) || (real === 0 && value !== 0)) return undefined;
+  const digits = [1, 2, 3, 4, 5, 6, 7, 8, 9].find((count) => Math.fround(Number(real.toPrecision(count))) === real);
+  return Number(real.toPrecision(digits));
+}
+function uuidType(value: unknown) {
+  try {
+    return uuidFromText(value as string);
+  } catch {
+    return undefined;
+  }
+}
+/** date, from 4714-11-24 BC. */
+function dateType(value: unknown) {
+  try {
+    const day = dayOf(value as string)!;
+    const taken = !Number.isFinite(day) || (day >= -2_440_588 && day <= 2_145_042_905);
+    return taken && dateOfDay(day) === value ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+/** time, as PostgreSQL writes it; with a length, cut to that many characters. */
+function timeType(length: number) {
+  return (value: unknown) => {
+    const text = length === 5 ? `${value}:00` : String(value);
+    const taken = /^(([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{0,5}[1-9])?|24:00:00)$/.test(text);
+    return taken && (length === 0 || String(value).length === length) ? value : undefined;
+  };
+}
+/** Timestamps from 4714-11-24 BC to the year 294276. */
+function timestampType(value: unknown) {
+  if (typeof value !== "number" || Number.isNaN(value)) return undefined;
+  const taken = !Number.isFinite(value) || (value >= -210_866_803_200_000 && value < 9_224_318_016_000_000);
+  return taken ? value : undefined;
+}
+/** The midnight of a timestamp's date. */
+function midnightType(value: unknown) {
+  const day = 86_400_000;
+  return timestampType(value) === undefined ? undefined : Number.isFinite(value) ? Math.floor((value as number) / day) * day : value;
+}
+function arrayType(held: (value: unknown) => unknown) {
+  return (value: unknown) => {
+    if (!Array.isArray(value)) return value;
+    const found = value.map((one) => (isNull(one) ? one : held(one)));
+    return found.includes(undefined) ? undefined : found;
+  };
+}
 
 const list = <V>(...values: V[]): V[] => values;
 const element = strict(<V>(array: readonly V[], at: number): V | undefined => array[at - 1]);
