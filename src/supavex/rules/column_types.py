@@ -1,4 +1,4 @@
-"""What PostgreSQL checks of a value by its column's type, and Convex's validators do not."""
+"""The checks that PostgreSQL makes by a column's type, and Convex's validators do not make."""
 
 from __future__ import annotations
 

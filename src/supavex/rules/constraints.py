@@ -357,7 +357,7 @@ def _references(table: TablePlan, found: Constraints, rules: RuleSet) -> None:
 
 
 def _action(sql: str) -> str:
-    """What becomes of a child, by the action's name in SQL."""
+    """The action in rules.ts for an action of SQL."""
     actions = {"CASCADE": "cascade", "SET NULL": "set null"}
     return actions.get(sql, "restrict")
 

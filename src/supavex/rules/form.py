@@ -369,3 +369,16 @@ def rows_in(found: object) -> set[str]:
             continue
         waiting += [getattr(one, name) for name in one.__dataclass_fields__ if name != "kind"]
     return names
+
+
+def fields_in(found: object) -> Iterator[tuple[str, str]]:
+    """Each field in a form, by row and name, as often as it occurs."""
+    waiting: list[object] = [found]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Field):
+            yield one.row, one.name
+        elif isinstance(one, tuple | list):
+            waiting += one
+        elif hasattr(one, "__dataclass_fields__") and not isinstance(one, Function):
+            waiting += [getattr(one, name) for name in one.__dataclass_fields__ if name != "kind"]

@@ -409,3 +409,27 @@ def test_the_copy_of_a_live_source_has_the_limits_of_a_replay(
         with stopped as found, replica(load_settings(tmp_path), plan, lambda _: None):
             pass
     assert found.value.code == "ReplayTooSlow"
+
+
+def test_a_check_that_the_sources_own_rows_break_is_a_remark(server: servers.Server) -> None:
+    """PostgreSQL took the rows before the function of the check was another one, or before the check was added."""
+    sql = """
+    CREATE FUNCTION is_fine(n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT true $$;
+    CREATE TABLE plain (id int PRIMARY KEY, n int, CONSTRAINT fine CHECK (is_fine(n)), CONSTRAINT small CHECK (n < 100));
+    CREATE TABLE later (id int PRIMARY KEY, n int); INSERT INTO later VALUES (1, -1); INSERT INTO plain VALUES (1, -1), (2, 2);
+    ALTER TABLE later ADD CONSTRAINT positive CHECK (n > 0) NOT VALID;
+    CREATE OR REPLACE FUNCTION is_fine(n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT n > 0 $$;
+    """
+    with new_database(server) as database, projects.folder() as folder:
+        database.run(USERS + sql + GRANTS)
+        made = written(folder, database)
+        project = load_settings(folder)
+        with replica(project, made.plan, lambda _: None) as copied, connect(copied.url) as connection:
+            counts = connection.execute(
+                "SELECT (SELECT count(*) FROM public.plain), (SELECT count(*) FROM public.later)"
+            ).fetchone()
+            with pytest.raises(psycopg.errors.CheckViolation):
+                connection.execute("UPDATE public.plain SET n = -2 WHERE id = 2")
+    assert copied.differences == []
+    assert counts == (2, 1)
+    assert "public.plain: rows of the source break the check fine" in copied.not_tried

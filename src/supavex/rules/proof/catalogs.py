@@ -64,7 +64,7 @@ def _of_table(live: Table, made: Table) -> Iterator[tuple[str, str]]:
         ("column", lambda t: {c.name: _column(c) for c in t.columns}),
         ("foreign key", lambda t: {k.name: k for k in t.foreign_keys}),
         ("unique", lambda t: {u.name: u for u in t.uniques}),
-        ("check", lambda t: {c.name: c for c in t.checks}),
+        ("check", lambda t: {c.name: (c.expression, c.columns) for c in t.checks}),
         ("policy", lambda t: {p.name: p for p in t.policies}),
         ("trigger", lambda t: {g.name: g for g in t.triggers}),
         ("grant", lambda t: {g.role: g for g in t.grants}),

@@ -78,6 +78,8 @@ class Replica:
     partial: dict[str, str] = field(default_factory=dict)
     #: Other differences to the source, in words.
     not_tried: list[str] = field(default_factory=list)
+    #: Checks that rows of the source break: the table, the name, and the definition with NOT VALID, each as SQL.
+    broken: list[tuple[str, str, str]] = field(default_factory=list)
     #: Tables with differing definitions, and the difference.
     differences: list[tuple[str, str]] = field(default_factory=list)
 
@@ -174,7 +176,7 @@ def _filled(
                     _copy_some(live, made, rows, planned, keys, found)
                     continue
             _copy(live, made, rows.place, rows, found)
-        for table, name, definition in unproven:
+        for table, name, definition in [*unproven, *found.broken]:
             made.execute(f"ALTER TABLE {table} ADD CONSTRAINT {quoted(name)} {definition}".encode())
         for schema, name, value in live.execute(_COUNTERS, (schemas,)).fetchall():
             sql = (
@@ -281,6 +283,7 @@ def _copy(live: psycopg.Connection, made: psycopg.Connection, source: str, rows:
     columns = ", ".join(quoted(name) for name in rows.columns)
     read = f"COPY (SELECT {columns} FROM {source}) TO STDOUT"
     write = f"COPY {quoted(rows.schema, rows.name)} ({columns}) FROM STDIN"
+    again = False
     with live.cursor().copy(read.encode()) as out:
         try:
             with made.cursor() as cursor:
@@ -297,7 +300,24 @@ def _copy(live: psycopg.Connection, made: psycopg.Connection, source: str, rows:
                 raise read_failed(error, f"{rows.schema}.{rows.name}") from None
             for _ in out:
                 pass
-            found.differences.append((f"{rows.schema}.{rows.name}", f"its rows can't be copied: {_words(error)}"))
+            again = isinstance(error, psycopg.errors.CheckViolation) and _set_aside(made, rows, error, found)
+            if not again:
+                found.differences.append((f"{rows.schema}.{rows.name}", f"its rows can't be copied: {_words(error)}"))
+    if again:
+        _copy(live, made, source, rows, found)
+
+
+def _set_aside(made: psycopg.Connection, rows: _Rows, error: psycopg.Error, found: Replica) -> bool:
+    """Drops a check that rows of the source break, until they are copied. Returns False for a check of a domain."""
+    place, name = quoted(rows.schema, rows.name), error.diag.constraint_name or ""
+    sql = "SELECT pg_catalog.pg_get_constraintdef(oid) FROM pg_catalog.pg_constraint WHERE conrelid = %s::regclass "
+    row = made.execute(f"{sql} AND conname = %s AND contype = 'c' AND conislocal", (place, name)).fetchone()
+    if row is None:
+        return False
+    made.execute(f"ALTER TABLE {place} DROP CONSTRAINT {quoted(name)}".encode())
+    found.broken.append((place, name, f"{row[0].removesuffix(' NOT VALID')} NOT VALID"))
+    found.not_tried.append(f"{rows.schema}.{rows.name}: rows of the source break the check {name}")
+    return True
 
 
 def _words(error: psycopg.Error) -> str:

@@ -36,6 +36,7 @@ from supavex.rules.form import (
     Source,
     Variable,
     Whole,
+    fields_in,
     rows_in,
 )
 from supavex.rules.typescript.notation import binds_less, grouped, literal, may_be_nan, member, type_text
@@ -54,12 +55,12 @@ class Writer:
 
     def rule(self, expression: Expression) -> str:
         """A condition of a rule."""
-        self._seen = Counter(_fields(expression))
+        self._seen = Counter(fields_in(expression))
         return self.true(expression)
 
     def not_false(self, expression: Expression) -> str:
         """TypeScript that is true if a check constraint fails."""
-        self._seen = Counter(_fields(expression))
+        self._seen = Counter(fields_in(expression))
         return self.false(expression)
 
     def rights(self, e: Expression) -> str:
@@ -394,16 +395,3 @@ def _parts(condition: Expression | None) -> Iterable[Expression]:
     if condition is None:
         return ()
     return condition.parts if isinstance(condition, form.All) else (condition,)
-
-
-def _fields(found: object) -> Iterable[tuple[str, str]]:
-    """Each field in a form, by row and name, as often as it occurs."""
-    waiting: list[object] = [found]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Field):
-            yield one.row, one.name
-        elif isinstance(one, tuple | list):
-            waiting += one
-        elif hasattr(one, "__dataclass_fields__") and not isinstance(one, form.Function):
-            waiting += [getattr(one, name) for name in one.__dataclass_fields__ if name != "kind"]
