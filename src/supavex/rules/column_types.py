@@ -53,6 +53,8 @@ def _check(type_: Type, validator: Validator, planned: FieldPlan) -> TypeCheck |
         return TypeCheck("realType")
     if base in ("timestamp", "timestamptz", "date") and number:
         return TypeCheck("midnightType" if base == "date" else "timestampType")
+    if base == "bpchar" and text and type_.length is not None:
+        return TypeCheck("charType", (type_.length,))
     if base in ("uuid", "date") and text:
         return TypeCheck(f"{base}Type")
     if base == "time" and text:

@@ -38,8 +38,8 @@ class Kind:
     #: The kind; see :data:`KindName`.
     name: KindName
     #: For an ``id`` or a ``row``: the Convex table. For a number: ``int`` if it is whole, ``real`` if it is a float4.
-    #: For a text: ``uuid`` or ``json`` if it was one. For a time: its format. For jsonb: ``null`` if null is NULL. Else
-    #: empty.
+    #: For a text: ``uuid``, ``json`` or ``char`` if it was one. For a time: its format. For jsonb: ``null`` if null is
+    #: NULL. Else empty.
     table: str = ""
     #: The kind of an array's elements; None for other kinds.
     element: Kind | None = None
@@ -79,7 +79,7 @@ BOOLEAN, TEXT, UUID, NUMBER, INT64 = Kind("boolean"), Kind("text"), Kind("uuid")
 SMALLINT, WHOLE_NUMBER, BIGINT = (Kind("number", "int", bits=bits) for bits in (16, 32, 64))
 REAL, UUID_TEXT, JSON_TEXT = Kind("number", "real"), Kind("text", "uuid"), Kind("text", "json")
 MOMENT, DATE, TIME, INTERVAL, JSON = Kind("moment"), Kind("date"), Kind("time"), Kind("interval"), Kind("json")
-UNKNOWN, JSON_OR_NULL = Kind("unknown"), Kind("json", "null")
+UNKNOWN, JSON_OR_NULL, PADDED = Kind("unknown"), Kind("json", "null"), Kind("text", "char")
 
 
 @dataclass(frozen=True, slots=True)

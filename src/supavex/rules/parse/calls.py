@@ -132,6 +132,8 @@ def _setting(given: list[Expression], scope: Scope) -> Expression:
 def _concat(given: list[Expression]) -> Expression:
     if not all(one.kind.name in ("text", "unknown", "uuid") for one in given):
         raise Untranslatable("concat of values other than text is not translated: cast them to text")
+    if any(one.kind == form.PADDED for one in given):
+        raise Untranslatable("concat of char(n) is not translated: spaces at its end count there")
     return Call(form.TEXT, False, "concat", tuple(cast(one, form.TEXT) for one in given), False)
 
 

@@ -114,7 +114,11 @@ def _is_unique(table: TablePlan, column: str) -> bool:
 
 
 def value_of(found: Field) -> Expression:
-    """The value of a field in PostgreSQL. A float4 is the nearest one to the decimal number that Convex holds."""
+    """The value of a field in PostgreSQL. A float4 is the nearest one to the decimal number that Convex holds. Texts of
+    ``char(n)`` are compared, and become other texts, without the spaces at their end.
+    """
+    if found.kind == form.PADDED:
+        return Call(form.PADDED, found.nullable, "trimmedRight", (found,))
     if found.kind == form.JSON_OR_NULL:
         return Call(form.JSON, True, "jsonOf", (found,), False)
     return Call(form.REAL, found.nullable, "realOf", (found,)) if found.kind == form.REAL else found
@@ -164,6 +168,8 @@ def kind_of_type(type_: Type, target: Target, time_format: str = "") -> Kind:
             raise Untranslatable(
                 f"values of {type_.name} are not translated: PostgreSQL rounds each element to 24 bits"
             )
+        if type_.element.base == "bpchar":
+            raise Untranslatable(f"values of {type_.name} are not translated: PostgreSQL pads each element")
         element = target.elements[0] if target.elements else kinds.AnyValue()
         return Kind("array", element=kind_of_type(type_.element, Target(element), time_format))
     if type_.category == "e":
@@ -173,6 +179,8 @@ def kind_of_type(type_: Type, target: Target, time_format: str = "") -> Kind:
         return form.BOOLEAN
     if base == "uuid":
         return form.UUID
+    if base == "bpchar":
+        return form.PADDED
     if base in _TEXTS:
         return Kind("text", labels=tuple(map(str, target.allowed() or ())))
     if base in _NUMBERS:

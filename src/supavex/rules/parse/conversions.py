@@ -16,6 +16,8 @@ def cast_named(given: Expression, name: str, source: Source) -> Expression:
     base = name.lower().removeprefix("pg_catalog.").replace('"', "")
     if isinstance(given, Constant) and base.removesuffix("[]") in ("real", "float4"):
         return _real(given, Kind("array", element=form.REAL) if base.endswith("[]") else form.REAL)
+    if isinstance(given, Constant) and isinstance(given.value, str) and base == "bpchar":
+        return Constant(form.PADDED, False, given.value.rstrip(" "))
     kind = kind_named(name, source)
     if isinstance(given, Constant) and given.kind != form.REAL:
         return cast(given, kind)

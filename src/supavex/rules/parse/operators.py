@@ -239,6 +239,8 @@ def _pattern(operator: str, left: Expression, right: Expression) -> Expression:
     """LIKE and regular expressions with constant patterns."""
     if left.kind.name not in ("text", "unknown") or not isinstance(right, Constant) or not isinstance(right.value, str):
         raise Untranslatable(f"{_PATTERNS[operator]} is translated only for a text with a constant pattern")
+    if left.kind == form.PADDED:
+        raise Untranslatable(f"{_PATTERNS[operator]} of char(n) is not translated: spaces at its end count there")
     ignore = operator.endswith("*")
     found = (of_like if "~~" in operator else portable)(right.value, ignore_case=ignore)
     if found is None and right.value in ("%", "") and "~~" in operator:

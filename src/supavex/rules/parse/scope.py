@@ -176,26 +176,26 @@ RESERVED = frozenset(
     """
     absolute all allTrue Answer any anyTrue arguments Array arrayLength arrayType async atMost Auth await BigInt
     Boolean boolean booleanFromJson booleanFromText break Caller caller callerOf cardinality case catch
-    changeWithChildren checkConstraints Child class Command concat concatenated const Constraints constraints
-    constraintsOf containsAll containsJson continue ConvexError count countTrue crypto customMutation customQuery
-    DatabaseReader DatabaseWriter Date dateOf dateOfDay dateType dayAfter dayBefore dayOf daysBetween db debugger
-    decimalOf deeper default delete demandSelect differ differJson differsFromAll differsFromAny DIGITS divided do
-    Doc elapsed element else encodedId enum equalsAll equalsAny equalValues Error eval export exports extends false
-    finally find first firstBy firstJson for Found function gathered get granted greatest greatestOf guarded Id
-    identityOf idInTable idOf idOfNumber idOfText idsOf idsOfNumbers idsOfTexts if implements import in Infinity
-    insert instanceof int64Of integerType interface isDuplicate isNull joined JSON jsonAt jsonAtPath jsonbText
-    jsonContains jsonHas jsonHasAll jsonHasAny jsonLength jsonOf jsonText jsonTextAtPath jsonTexts jsonType keyBytes
-    labelOf later least leastOf leftOf length less let levels limited list Loose lower Map matches Math mayCall
-    midnightType minus module momentOf mutation NaN new notDistinct null nullIf nullIfEmpty Number number
-    numberFromJson numberFromText numberOf numberTextOf numericTextType numericType Object object of oneLevelDeeper
-    ordered orNullRow overlaps package passes plus Policy positionOf private process Promise protected public
-    publicMutation publicQuery query randomUuid read reader realOf realType referring refused RegExp remainder
-    remove removeWithChildren replaced require return rightOf Row row rowsOf rules rulesOf same sameJson Set set
-    sha256 single some splitPart splitText startsWith static strict strictJson String string substring super switch
-    symbol TableNames tableNumbers tableOf TableRules TextEncoder textOfBoolean textOfJson textOfNumber Texts this
-    throw times timestampType timeType trimmed trimmedLeft trimmedRight true try type typed typeof undefined
-    unguarded Unique unsetParameter update upper uuidFromText uuidOf uuidsOf uuidType var visibleBy visibleOnly void
-    Way WeakMap while wholeFromText wholeOf with withDefaults withinBits withoutAbsent yield
+    changeWithChildren charType checkConstraints Child class Command concat concatenated const Constraints
+    constraints constraintsOf containsAll containsJson continue ConvexError count countTrue crypto customMutation
+    customQuery DatabaseReader DatabaseWriter Date dateOf dateOfDay dateType dayAfter dayBefore dayOf daysBetween db
+    debugger decimalOf deeper default delete demandSelect differ differJson differsFromAll differsFromAny DIGITS
+    divided do Doc elapsed element else encodedId enum equalsAll equalsAny equalValues Error eval export exports
+    extends false finally find first firstBy firstJson for Found function gathered get granted greatest greatestOf
+    guarded Id identityOf idInTable idOf idOfNumber idOfText idsOf idsOfNumbers idsOfTexts if implements import in
+    Infinity insert instanceof int64Of integerType interface isDuplicate isNull joined JSON jsonAt jsonAtPath
+    jsonbText jsonContains jsonHas jsonHasAll jsonHasAny jsonLength jsonOf jsonText jsonTextAtPath jsonTexts
+    jsonType keyBytes labelOf later least leastOf leftOf length less let levels limited list Loose lower Map matches
+    Math mayCall midnightType minus module momentOf mutation NaN new notDistinct null nullIf nullIfEmpty Number
+    number numberFromJson numberFromText numberOf numberTextOf numericTextType numericType Object object of
+    oneLevelDeeper ordered orNullRow overlaps package passes plus Policy positionOf private process Promise
+    protected public publicMutation publicQuery query randomUuid read reader realOf realType referring refused
+    RegExp remainder remove removeWithChildren replaced require return rightOf Row row rowsOf rules rulesOf same
+    sameJson Set set sha256 single some splitPart splitText startsWith static strict strictJson String string
+    substring super switch symbol TableNames tableNumbers tableOf TableRules TextEncoder textOfBoolean textOfJson
+    textOfNumber Texts this throw times timestampType timeType trimmed trimmedLeft trimmedRight true try type typed
+    typeof undefined unguarded Unique unsetParameter update upper uuidFromText uuidOf uuidsOf uuidType var visibleBy
+    visibleOnly void Way WeakMap while wholeFromText wholeOf with withDefaults withinBits withoutAbsent yield
     """.split()  # noqa: SIM905
 )
 

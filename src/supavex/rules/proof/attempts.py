@@ -167,6 +167,8 @@ def _held_otherwise(made_of: Material, document: Document, word: str) -> Iterato
             other = 1.23456789
         elif check.name == "uuidType" and isinstance(value, str):
             other = value.upper()
+        elif check.name == "charType" and isinstance(value, str):
+            other = value.rstrip(" ")
         elif check.name == "numericTextType" and check.made_with[0] is not None and isinstance(value, str):
             other = "1.23456789"
         if other is not None and other != value:

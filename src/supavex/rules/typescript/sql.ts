@@ -408,6 +408,15 @@ function realType(value: unknown) {
   const digits = [1, 2, 3, 4, 5, 6, 7, 8, 9].find((count) => Math.fround(Number(real.toPrecision(count))) === real);
   return Number(real.toPrecision(digits));
 }
+/** char(most), which pads. A check refuses longer texts. */
+function charType(most: number) {
+  return (value: unknown) => {
+    if (typeof value !== "string") return value;
+    const characters = [...value];
+    const more = characters.slice(most).some((one) => one !== " ");
+    return more ? value : characters.slice(0, most).join("") + " ".repeat(Math.max(most - characters.length, 0));
+  };
+}
 function uuidType(value: unknown) {
   try {
     return uuidFromText(value as string);
