@@ -279,7 +279,7 @@ def _changes(
         if own is not None and (planned.optional or planned.takes_null):
             yield name, None, "NULL"
         parent = made_of.references.get(name)
-        if parent is not None:
+        if parent is not None and not planned.by_columns:  # Those columns have fields of their own.
             yield name, encode_id(made_of.numbers[parent], secrets.token_bytes(16)), "missing"
 
 
