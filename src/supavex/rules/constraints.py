@@ -87,6 +87,8 @@ class TableConstraints:
     defaults: dict[str, Expression] = field(default_factory=dict)
     #: The fields that hold null for NULL. Others are absent if the value is NULL.
     nulls: frozenset[str] = frozenset()
+    #: The fields that hold the key beside the ``_id``, which does not change with them.
+    fixed: list[str] = field(default_factory=list)
     #: Fields that a trigger sets to the time of an update.
     touched: list[str] = field(default_factory=list)
     #: The checks of fields by the types of their columns.
@@ -121,6 +123,8 @@ def constraints_of(rules: RuleSet) -> Constraints:
         made = found.tables[table.target]
         made.nulls = frozenset(planned.name for planned in table.fields if planned.takes_null)
         wanted = table.rule.enforce if table.rule.enforce is not None else ENFORCED
+        if table.key is not None and table.key.form in ("uuid", "integer"):
+            made.fixed = [planned.name for planned in [_field(table, table.key.columns)] if planned is not None]
         reader = _Reader(table, rules.work, made, found.left)
         for name, read in (
             ("unique", reader.uniques),

@@ -294,7 +294,7 @@ class Comparison:
             if whole.taken != right.taken:
                 detail = f"replace {attempt.id}: {said_of(whole)}, patch {said_of(right)}: {attempt.about}"
                 self.findings.differ(Difference("write", str(user), table.name, detail, self._command(name, attempt)))
-        if left.taken != right.taken:
+        if left.taken != right.taken and not (left.taken and moves(table, attempt)):
             made = self._made[name] & attempt.fields.keys()
             key = next((one.fields for one in self.constraints.tables[name].unique if one.name == right.constraint), ())
             if left.taken and attempt.command == "insert" and made & set(key):
@@ -319,7 +319,7 @@ class Comparison:
     def _compare_reasons(self, user: User, attempt: Attempt, left: Tried, right: Tried) -> None:
         """Both refuse. Where one does so by a policy and the other by a constraint, the first lets the write pass."""
         table, why = self.postgres.tables[attempt.table], _REASONS.get(left.code)
-        if why is not None and right.code in _REASONS.values() and why != right.code and not attempt.unfit:
+        if why is not None and right.code in _REASONS.values() and "type" != right.code != why:
             detail = f"{attempt.command} {attempt.id or 'a new row'}: {attempt.about}: PostgreSQL {said_of(left)}, "
             detail += f"rules.ts {said_of(right)}: not for the same reason"
             self.findings.differ(

@@ -45,6 +45,8 @@ interface Constraints<T extends TableNames> {
   defaults?: Record<string, (caller: Caller) => unknown>;
   /** The fields that each update sets to the current time. */
   touched?: (caller: Caller) => Record<string, unknown>;
+  /** Fields that hold the key in `_id`, too. An update does not change them, because policies read `_id`. */
+  fixed?: string[];
   required?: string[];
   unique?: Unique<T>[];
   checks?: { name: string; fails: (row: Row<T>, caller: Caller) => Answer }[];
@@ -315,7 +317,8 @@ function guarded(caller: Caller, db: DatabaseWriter): DatabaseWriter {
     const before = await old(table, id, "update");
     const touched = constraintsOf(table).touched?.(caller) ?? {};
     const after = withoutAbsent({ ...made(before, fields), ...touched, _id: before._id, _creationTime: before._creationTime });
-    if (!(await update(table, before, after, caller))) throw refused("policy", { table, command: "update" });
+    const moved = constraintsOf(table).fixed?.some((name) => !isNull(before[name]) && before[name] !== after[name]);
+    if (moved || !(await update(table, before, after, caller))) throw refused("policy", { table, command: "update" });
     await checkConstraints(table, after, caller, before);
     await changeWithChildren(table, before, after, caller, all);
   };

@@ -224,6 +224,8 @@ def _constraints(name: str, own: TableConstraints, writer: Writer) -> str:
     if own.touched:
         touched = ", ".join(f"{key(name)}: caller.now" for name in own.touched)
         lines.append(f"    touched: (caller) => ({{ {touched} }}),")
+    if own.fixed:
+        lines.append(f"    fixed: [{', '.join(map(quoted, own.fixed))}],")
     if own.required:
         lines.append(f"    required: [{', '.join(map(quoted, own.required))}],")
     if own.unique:
