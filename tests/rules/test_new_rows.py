@@ -61,3 +61,21 @@ def test_a_key_that_is_not_known_lets_no_new_row_pass(server: servers.Server) ->
     assert "isNull" not in made.side("whole") and "isNull" in made.side("whole", "check")
     assert [(names.get(d.table, d.table), d.detail) for d in findings.differences] == []
     assert findings.taken
+
+
+def test_a_new_row_with_json_s_null_and_one_with_two_faults(server: servers.Server) -> None:
+    sql = """
+    CREATE TABLE albums (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), no int UNIQUE, tracks jsonb DEFAULT '[]');
+    INSERT INTO albums (no, tracks) VALUES (1, 'null'), (2, 'null');
+    CREATE TABLE rooms (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), word text);
+    INSERT INTO rooms (word) VALUES ('a');
+    CREATE TABLE beds (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), room uuid REFERENCES rooms, first boolean,
+      UNIQUE (first) DEFERRABLE INITIALLY DEFERRED);
+    INSERT INTO beds (room, first) SELECT id, true FROM rooms;"""
+    with new_database(server) as database, projects.folder() as folder:
+        database.run(USERS + TEAMS + MEMBERS + sql + GRANTS)
+        made = written(folder, database)
+        migrated(folder)
+        findings = tried(made, database, written=["albums", "beds"], users=0)
+    assert [(d.table, d.detail) for d in findings.differences] == []
+    assert findings.taken

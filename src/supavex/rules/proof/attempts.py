@@ -114,8 +114,7 @@ def attempts(made_of: Material, user: User, seen: Sequence[Document], hidden: Se
         for key in made_of.keys:
             partly = (d for d in documents if len({d.get(name) is None for name in key}) > 1)
             for document in [one for one in partly if one not in documents[:1]][:1]:
-                plain = {name: value for name, value in document.items() if not name.startswith("_")}
-                yield Attempt("insert", made_of.table.target, "", plain, f"duplicate with NULL, {word}")
+                yield Attempt("insert", made_of.table.target, "", _plain(made_of, document), f"duplicate with NULL, {word}")
 
 
 def _updates(
@@ -191,7 +190,7 @@ def _inserts(
     made_of: Material, user: User, document: Document, others: Sequence[Document], word: str
 ) -> Iterator[Attempt]:
     table = made_of.table.target
-    plain = {name: value for name, value in document.items() if not name.startswith("_")}
+    plain = _plain(made_of, document)
     planned = {f.name: f for f in made_of.table.fields if f.reference is None}
     unique = dict.fromkeys(name for key in made_of.keys for name in key)
     new = {n: _fresh(planned[n], plain[n]) for n in unique if n in planned and plain.get(n) is not None}
@@ -212,6 +211,15 @@ def _inserts(
     for name in sorted(left_out & {*made_of.interesting}):
         rest = {other: value for other, value in fresh.items() if other != name}
         yield Attempt("insert", table, "", rest, f"insert without {name}, {word}", True)
+
+
+def _plain(made_of: Material, document: Document) -> dict[str, Value]:
+    """The fields of a new document like ``document``, without JSON's null: None is NULL here."""
+    return {
+        name: value
+        for name, value in document.items()
+        if not name.startswith("_") and (value is not None or name in made_of.nulls)
+    }
 
 
 def _may_be(made_of: Material, name: str, value: Value) -> bool:

@@ -319,7 +319,9 @@ class Comparison:
     def _compare_reasons(self, user: User, attempt: Attempt, left: Tried, right: Tried) -> None:
         """Both refuse. Where one does so by a policy and the other by a constraint, the first lets the write pass."""
         table, why = self.postgres.tables[attempt.table], _REASONS.get(left.code)
-        if why is not None and right.code in _REASONS.values() and "type" != right.code != why:
+        # PostgreSQL looks at references, and at uniques that are deferred, after the statement: either may come first.
+        last = {why, right.code} == {"unique", "foreign_key"}
+        if why is not None and right.code in _REASONS.values() and "type" != right.code != why and not last:
             detail = f"{attempt.command} {attempt.id or 'a new row'}: {attempt.about}: PostgreSQL {said_of(left)}, "
             detail += f"rules.ts {said_of(right)}: not for the same reason"
             self.findings.differ(
