@@ -114,7 +114,8 @@ def attempts(made_of: Material, user: User, seen: Sequence[Document], hidden: Se
         for key in made_of.keys:
             partly = (d for d in documents if len({d.get(name) is None for name in key}) > 1)
             for document in [one for one in partly if one not in documents[:1]][:1]:
-                yield Attempt("insert", made_of.table.target, "", _plain(made_of, document), f"duplicate with NULL, {word}")
+                plain = _plain(made_of, document)
+                yield Attempt("insert", made_of.table.target, "", plain, f"duplicate with NULL, {word}")
 
 
 def _updates(

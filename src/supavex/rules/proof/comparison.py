@@ -302,9 +302,8 @@ class Comparison:
                 self.findings.not_tried[f"{table.name}: insert: a value of {', '.join(made)} that there is"] = None
                 return
             if has_no_place(right) and not attempt.left_out:
-                self.findings.not_tried[f"{table.name}: {attempt.command}: the schema does not take the document"] = (
-                    None
-                )
+                what = f"{table.name}: {attempt.command}: the schema does not take the document"
+                self.findings.not_tried[what] = None
                 return
             said = f"PostgreSQL {said_of(left)}, rules.ts {said_of(right)}: {attempt.about}"
             detail = f"{attempt.command} {attempt.id or 'a new row'}: {said}"
