@@ -63,10 +63,10 @@ def test_a_key_that_is_not_known_lets_no_new_row_pass(server: servers.Server) ->
     assert findings.taken
 
 
-def test_a_new_row_with_json_s_null_and_one_with_two_faults(server: servers.Server) -> None:
+def test_new_rows_with_json_s_null_with_minus_zero_and_with_two_faults(server: servers.Server) -> None:
     sql = """
-    CREATE TABLE albums (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), no int UNIQUE, tracks jsonb DEFAULT '[]');
-    INSERT INTO albums (no, tracks) VALUES (1, 'null'), (2, 'null');
+    CREATE TABLE albums (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), no int UNIQUE, tracks jsonb DEFAULT '[]', pitch real);
+    INSERT INTO albums (no, tracks, pitch) VALUES (1, 'null', '-0'), (2, 'null', '-0');
     CREATE TABLE rooms (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), word text);
     INSERT INTO rooms (word) VALUES ('a');
     CREATE TABLE beds (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), room uuid REFERENCES rooms, first boolean,

@@ -405,6 +405,7 @@ function realType(value: unknown) {
   if (typeof value !== "number" || !Number.isFinite(value)) return value;
   const real = Math.fround(value);
   if (!Number.isFinite(real) || (real === 0 && value !== 0)) return undefined;
+  if (real === 0) return real; // -0 has its sign.
   const digits = [1, 2, 3, 4, 5, 6, 7, 8, 9].find((count) => Math.fround(Number(real.toPrecision(count))) === real);
   return Number(real.toPrecision(digits));
 }
