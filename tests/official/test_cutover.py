@@ -337,7 +337,7 @@ def test_a_baseline_of_another_version_is_in_the_way_of_nothing(cutover: Cutover
     assert cutover.contents() == empty
     # The version that wrote it is told, too.
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as baseline:
-        baseline.execute("UPDATE about SET value = '2' WHERE name = 'version'")
+        baseline.execute("UPDATE about SET value = '3' WHERE name = 'version'")
     assert len(cutover("changes", "--json").json["stale"]) == 5
     outdate()
     asked = cutover("migrate")

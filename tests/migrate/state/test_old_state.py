@@ -31,7 +31,7 @@ def newer_record(folder: Path) -> Callable[[], object]:
     copies = CopyRecords(folder / "copied")
     path = copies.of_target("local")
     path.parent.mkdir(parents=True)
-    path.write_text('{"version": 3}\n')
+    path.write_text('{"version": 4}\n')
     return lambda: Folder(folder).copied("local")
 
 

@@ -21,7 +21,7 @@ from supavex.migrate.copy.results import PartResult
 from supavex.migrate.state.rejects import Reject
 from supavex.postgres.visibility import Visibility
 
-_VERSION = "5"
+_VERSION = "6"
 
 
 class Journal:

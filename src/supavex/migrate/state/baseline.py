@@ -15,7 +15,7 @@ from supavex.migrate.state.rejects import Reject
 from supavex.migrate.state.row_files import RowFile, unusable_baseline
 from supavex.postgres.visibility import Visibility
 
-_VERSION = "2"
+_VERSION = "3"
 #: The folder of baselines in the first version.
 _EARLIER = "moments"
 

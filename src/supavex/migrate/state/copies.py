@@ -23,7 +23,7 @@ from supavex.postgres.snapshot import Snapshot
 from supavex.postgres.visibility import Visibility
 
 #: The first line of each file has this version.
-_VERSION = 2
+_VERSION = 3
 #: The number of archives whose records are kept, the last ones.
 _ARCHIVES = 20
 

@@ -15,7 +15,7 @@ from supavex.migrate.state.old_state import old_state
 
 #: The text for a NULL key in reports. A key may also be this text.
 NO_KEY = "NULL"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
