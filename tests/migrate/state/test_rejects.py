@@ -129,6 +129,17 @@ def test_a_row_is_listed_with_the_fault_of_each_column(run: Run, project: Make) 
         assert ran("verify", folder, code=1)["verdict"] == "changed since the copy"
 
 
+def test_a_large_row_whose_json_python_does_not_read_is_rejected_for_the_json(run: Run, project: Make) -> None:
+    run(
+        "CREATE TABLE notes (id int PRIMARY KEY, j jsonb, body text); INSERT INTO notes VALUES "
+        "(1, (repeat('[', 5000) || repeat(']', 5000))::jsonb, repeat('x', 1200000))"
+    )
+    schema = '"notes": define_table({"id": v.number(), "j": v.any(), "body": v.string()})'
+    with project(schema) as folder:
+        ran("migrate", folder)
+        assert rejected(folder) == [("public.notes", "1", "TooNestedError")]
+
+
 def test_a_row_that_was_mended_has_changed_since_the_copy(run: Run, project: Make) -> None:
     run("CREATE TABLE notes (id int PRIMARY KEY, text text); INSERT INTO notes VALUES (1, 'x'), (2, NULL), (3, NULL)")
     with project(NOTES) as folder:

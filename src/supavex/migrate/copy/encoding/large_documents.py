@@ -20,9 +20,13 @@ def reject_large(table: TablePlan, lines: pa.Array, report: SliceReport, *, unif
     """
     offsets, _ = json_columns.buffers(lines)
     for index in map(int, np.flatnonzero(np.diff(offsets) > json_limits.LARGE)):
-        # A rejected row has null for its refused values: it is too large beside them.
         line = lines[index].as_py()
-        reason = json_limits.document_problem(line, uniform=uniform)
+        try:
+            reason = json_limits.document_problem(line, uniform=uniform)
+        except (ValueError, RecursionError):
+            if index not in report.rejected:
+                raise
+            continue  # The refused value is still in the line, and Python does not read it either.
         if reason:
             heaviest = _heaviest(table, line)
             report.reject(index, heaviest, "ValueTooLargeError", reason, _lighter(table, heaviest))
